@@ -1,0 +1,79 @@
+# Everything runs in .venv, made here with the exact versions of constraints.txt. Needs Python >= 3.11, git and make.
+#   make test PYTHON=python3.12          another interpreter (before .venv exists)
+#   make test PIP_ARGS="--index-url ..." another source of packages, say for a build of torch without CUDA
+PYTHON ?= python3
+PIP_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install $(PIP_ARGS) --disable-pip-version-check -c constraints.txt
+# Needs the pip that constraints.txt names, so pip comes first.
+INSTALL_HERE = $(INSTALL) --build-constraint constraints.txt -e .
+# One thread per test process: many small operations on shared cores stall each other.
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format types imports pytest notebooks priors build clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.runtime ## run the demo
+	MPLBACKEND=Agg $(BIN)/python tutorials/demo.py
+
+test: lint pytest ## style, types, imports, tests and docstring examples
+
+lint: format types imports ## style, types and imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+# -n logical: psutil would count cores without hyperthreads for -n auto, which is one on small machines.
+pytest: $(VENV)/.dev
+	MPLBACKEND=Agg $(ONE_THREAD) $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
+
+notebooks: $(VENV)/.dev ## run the notebooks again and save their output
+	$(BIN)/jupyter-execute --inplace tutorials/*.ipynb
+
+priors: $(VENV)/.priors ## build the prior tables in data/ again (on Debian 12)
+	$(BIN)/python data/build.py
+
+build: $(VENV)/.dev ## make sdist and wheel in dist/
+	$(BIN)/python -m build --no-isolation
+
+clean: ## remove .venv, caches and whatever was built
+	rm -rf $(VENV) build dist demo_output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests data -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Parts of test run in this order, also under make -j.
+types: format
+imports: types
+pytest: imports
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "edge2torch needs Python 3.11 or newer, but '$(PYTHON)' is missing or older. Try: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# Stamps: an install is done again when the requirements or the pins have changed.
+$(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) pip
+	$(INSTALL_HERE)
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) pip
+	$(INSTALL_HERE) --group dev
+	@touch $(VENV)/.runtime $@
+
+$(VENV)/.priors: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) pip
+	$(INSTALL_HERE) --group priors
+	@touch $(VENV)/.runtime $@
