@@ -1,0 +1,69 @@
+"""Every key that is written into an AnnData."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge2torch.errors import Edge2TorchError
+
+DEFAULT = "e2t"
+
+GRAPH = "graph"
+NODES = "nodes"
+PARAMS = "params"
+MODEL = "model"
+HISTORY = "history"
+METRICS = "metrics"
+RANK_NODES = "rank_nodes"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Names of the slots that belong to one result.
+
+    Attributes
+    ----------
+    key
+        Name of the result: ``key_added`` of :func:`edge2torch.pp.build_graph`.
+    """
+
+    key: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.key, str) or not self.key or "/" in self.key:
+            raise Edge2TorchError(f"key {self.key!r} must be text without '/', which h5ad and zarr files cannot hold")
+
+    @property
+    def pred(self) -> str:
+        """Predicted label, in ``obs``."""
+        return f"{self.key}_pred"
+
+    @property
+    def split(self) -> str:
+        """train, validation or test, in ``obs``."""
+        return f"{self.key}_split"
+
+    @property
+    def proba(self) -> str:
+        """Probabilities, cells x outputs, in ``obsm``."""
+        return f"{self.key}_proba"
+
+    @property
+    def nodes(self) -> str:
+        """Scores of hidden nodes, cells x hidden nodes, in ``obsm``."""
+        return f"{self.key}_nodes"
+
+    @property
+    def features(self) -> str:
+        """Scores of genes: genes x outputs in ``varm``, cells x input genes in ``obsm``."""
+        return f"{self.key}_features"
+
+    @property
+    def of_fit(self) -> tuple[str, ...]:
+        """Everything that holds only as long as the model does."""
+        return (HISTORY, METRICS, MODEL, self.pred, self.split, self.proba, *self.of_interpret)
+
+    @property
+    def of_interpret(self) -> tuple[str, ...]:
+        """Everything that holds only as long as the scores do."""
+        return (RANK_NODES, self.nodes, self.features)

@@ -1,0 +1,121 @@
+"""The one place where slots of an AnnData are read and written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from edge2torch import _keys
+from edge2torch.errors import Edge2TorchError, some
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def check_adata(adata: object, name: str = "adata") -> None:
+    """Raise if something is not an AnnData, or its names are not unique."""
+    from anndata import AnnData
+
+    if not isinstance(adata, AnnData):
+        raise Edge2TorchError(f"{name} must be an AnnData, not {type(adata).__name__}")
+    if not adata.obs_names.is_unique:
+        raise Edge2TorchError(f"{name}.obs_names are not unique: call {name}.obs_names_make_unique()")
+
+
+def results(adata: AnnData, key: str, part: str, made_by: str) -> Any:
+    """Read a part of a result from ``uns``.
+
+    Raises
+    ------
+    Edge2TorchError
+        If it is not there; says which function makes it, and which results there are.
+    """
+    found = adata.uns.get(_keys.Keys(key).key)
+    if not isinstance(found, Mapping) or part not in found:
+        others = [k for k, v in adata.uns.items() if isinstance(v, Mapping) and part in v and _keys.NODES in v]
+        hint = f"there is one under {some(others)}: pass key=" if others else f"run {made_by} first"
+        raise Edge2TorchError(f"adata.uns[{key!r}] has no {part!r}; {hint}")
+    return found[part]
+
+
+def graph_table(adata: AnnData, key: str) -> pd.DataFrame:
+    """Read the edge list."""
+    return pd.DataFrame(results(adata, key, _keys.GRAPH, "e2t.pp.build_graph"))
+
+
+def nodes_table(adata: AnnData, key: str) -> pd.DataFrame:
+    """Read the table of nodes."""
+    return pd.DataFrame(results(adata, key, _keys.NODES, "e2t.pp.build_graph"))
+
+
+def params(adata: AnnData, key: str, step: str) -> dict[str, Any]:
+    """Read what a function was called with."""
+    return dict(results(adata, key, _keys.PARAMS, "e2t.pp.build_graph").get(step, {}))
+
+
+def write(
+    adata: AnnData,
+    key: str,
+    *,
+    called: Mapping[str, Mapping[str, Any]] | None = None,
+    uns: Mapping[str, Any] | None = None,
+    obs: Mapping[str, Any] | None = None,
+    obsm: Mapping[str, Any] | None = None,
+    varm: Mapping[str, Any] | None = None,
+    stale: Sequence[str] = (),
+) -> None:
+    """Write everything a function made, in one go.
+
+    Parameters
+    ----------
+    adata
+        Changed in place; a view becomes an actual object first.
+    key
+        Name of the result.
+    called
+        Name of the function, and what it was called with.
+    uns
+        Parts of ``uns[key]`` to set; others stay.
+    obs, obsm, varm
+        Columns and arrays to set.
+    stale
+        Parts of ``uns[key]``, and slots of ``obs``, ``obsm`` and ``varm``, that no longer hold.
+    """
+    if adata.is_view:
+        adata._init_as_actual(adata.copy())
+    result = {name: part for name, part in adata.uns.get(key, {}).items() if name not in stale}
+    result.update(uns or {})
+    for step, arguments in (called or {}).items():
+        result[_keys.PARAMS] = {**result.get(_keys.PARAMS, {}), step: {**_plain(arguments), **_version()}}
+    for place, parts in ((adata.obs, obs or {}), (adata.obsm, obsm or {}), (adata.varm, varm or {})):
+        for name in [name for name in stale if name in place]:
+            del place[name]
+        for name, value in parts.items():
+            place[name] = value
+    adata.uns[key] = result
+
+
+def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn arguments into what h5ad and zarr files hold.
+
+    ``None`` is left out, because not every reader of such files knows it; a mapping becomes JSON, because its keys may
+    hold "/"; a sequence becomes an array.
+    """
+    plain: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if isinstance(value, Mapping):
+            plain[name] = json.dumps(dict(value))
+        elif isinstance(value, list | tuple):
+            plain[name] = np.asarray(value, dtype=object if value and isinstance(value[0], str) else None)
+        elif value is not None:
+            plain[name] = value
+    return plain
+
+
+def _version() -> dict[str, str]:
+    return {"edge2torch_version": version("edge2torch")}

@@ -1,0 +1,118 @@
+"""From named columns to the input of a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from edge2torch.errors import Edge2TorchError, some
+from edge2torch.graph import locate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+    from anndata import AnnData
+    from mudata import MuData
+
+    from edge2torch.compile import CompileArtifact
+
+
+def align_features_to_input_nodes(data: pd.DataFrame | AnnData | MuData | Tensor, artifact: CompileArtifact) -> Tensor:
+    """Arrange named data in the order of a model's inputs.
+
+    Parameters
+    ----------
+    data
+        Cells by features: a DataFrame (columns are features), an AnnData (``X`` and ``var_names``), a MuData (its
+        ``var_names``; ``X`` of each modality) or a Tensor, whose columns have no names and must be in the order of
+        ``artifact.feature_names`` already. Features that the model does not use are left out.
+    artifact
+        From :func:`edge2torch.compile_graph`.
+
+    Returns
+    -------
+    float32 of shape (cells, features), columns in the order of ``artifact.feature_names``.
+
+    Raises
+    ------
+    Edge2TorchError
+        If a feature is missing, repeated, not numeric, NaN or infinite, or a tensor has another width.
+
+    Examples
+    --------
+    >>> import edge2torch as e2t
+    >>> edges = pd.DataFrame({"source": ["a", "b"], "target": ["out", "out"]})
+    >>> _, artifact = e2t.compile_graph(edges, quiet=True)
+    >>> align_features_to_input_nodes(pd.DataFrame({"b": [2.0], "a": [1.0]}), artifact)
+    tensor([[1., 2.]])
+    """
+    names = artifact.feature_names
+    if isinstance(data, Tensor):
+        return _check_tensor(data, names)
+    if isinstance(data, pd.DataFrame):
+        values = _numeric(data.iloc[:, locate(names, data.columns, "the columns of data")])
+    elif hasattr(data, "mod"):
+        values = _from_modalities(data, names)
+    elif hasattr(data, "var_names"):
+        values = _dense(data[:, locate(names, data.var_names, "data.var_names")].X)
+    else:
+        raise Edge2TorchError(f"data must be a DataFrame, AnnData, MuData or Tensor, not {type(data).__name__}")
+    check_finite(values, names)
+    return torch.from_numpy(values)
+
+
+def check_finite(values: npt.NDArray[np.float32], names: Sequence[str]) -> None:
+    """Raise where an array (cells, features) holds NaN or infinite values."""
+    bad = ~np.isfinite(values)
+    if bad.any():
+        columns = [names[i] for i in np.flatnonzero(bad.any(axis=0))]
+        raise Edge2TorchError(
+            f"{int(bad.sum()):,} values are NaN or infinite, in {len(columns):,} features: {some(columns)}; "
+            "fill or remove them"
+        )
+
+
+def _check_tensor(data: Tensor, names: list[str]) -> Tensor:
+    if data.ndim != 2 or data.shape[1] != len(names):
+        raise Edge2TorchError(
+            f"a tensor must have shape (cells, {len(names)}), a column for each of artifact.feature_names in order; "
+            f"it has {tuple(data.shape)}"
+        )
+    if data.is_complex() or data.dtype == torch.bool:
+        raise Edge2TorchError(f"a tensor of features must be real numbers, not {data.dtype}")
+    values = data if data.is_floating_point() else data.to(torch.float32)
+    check_finite(values.detach().cpu().numpy(), names)
+    return values
+
+
+def _numeric(frame: pd.DataFrame) -> npt.NDArray[np.float32]:
+    wrong = [c for c, dtype in frame.dtypes.items() if not pd.api.types.is_numeric_dtype(dtype)]
+    if wrong:
+        raise Edge2TorchError(f"{len(wrong):,} features are not numeric: {some(wrong)}; convert them")
+    return frame.to_numpy(dtype=np.float32, na_value=np.nan)
+
+
+def _dense(x: Any) -> npt.NDArray[np.float32]:
+    if x is None:
+        raise Edge2TorchError("data has no X: put the values to use there")
+    return np.ascontiguousarray(x.toarray() if sp.issparse(x) else x, dtype=np.float32)
+
+
+def _from_modalities(data: Any, names: list[str]) -> npt.NDArray[np.float32]:
+    positions = locate(names, data.var_names, "data.var_names")
+    values = np.full((data.n_obs, len(names)), np.nan, dtype=np.float32)
+    for name, modality in data.mod.items():
+        columns = np.asarray(data.varmap[name]).ravel()[positions]  # 1-based; 0 where another modality has the name
+        here = columns > 0
+        rows = np.asarray(data.obsmap[name]).ravel()
+        present = rows > 0
+        if here.any():
+            block = _dense(modality[:, columns[here] - 1].X)
+            values[np.ix_(present, here)] = block[rows[present] - 1]
+    return values

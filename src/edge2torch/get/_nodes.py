@@ -1,0 +1,58 @@
+"""``e2t.get.nodes``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anndata import AnnData
+
+from edge2torch import _keys, _slots
+from edge2torch.errors import Edge2TorchError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def nodes(adata: AnnData, *, key: str = _keys.DEFAULT) -> AnnData:
+    """Get the scores of the hidden nodes as cells by nodes.
+
+    Parameters
+    ----------
+    adata
+        With a result of :func:`edge2torch.tl.interpret`.
+    key
+        Name of the result.
+
+    Returns
+    -------
+    A new AnnData: ``X`` holds the scores (cells x hidden nodes, in units of the logit), ``var`` the rows of
+    ``uns[key]["nodes"]`` for these nodes; ``obs``, embeddings in ``obsm`` and the colours in ``uns`` come along, so that all of
+    ``scanpy.pl`` works on it.
+
+    Raises
+    ------
+    Edge2TorchError
+        If there are no scores, or they do not fit the table of nodes.
+    """
+    keys = _keys.Keys(key)
+    table = hidden_nodes(adata, key)
+    if keys.nodes not in adata.obsm:
+        raise Edge2TorchError(f"adata.obsm has no {keys.nodes!r}: run e2t.tl.interpret first")
+    scores = adata.obsm[keys.nodes]
+    if scores.shape[1] != len(table):
+        raise Edge2TorchError(
+            f"adata.obsm[{keys.nodes!r}] has {scores.shape[1]:,} columns, but uns[{key!r}]['nodes'] has {len(table):,} hidden "
+            "nodes: run e2t.tl.interpret again"
+        )
+    made = AnnData(X=scores.copy(), obs=adata.obs.copy(), var=table.set_index("node", drop=True))
+    made.var.index.name = None
+    own = (keys.nodes, keys.features, keys.proba)
+    made.obsm.update({name: value for name, value in adata.obsm.items() if name not in own})
+    made.uns.update({name: value for name, value in adata.uns.items() if name.endswith("_colors")})
+    return made
+
+
+def hidden_nodes(adata: AnnData, key: str) -> pd.DataFrame:
+    """Rows of the table of nodes that are hidden nodes, in model order."""
+    table = _slots.nodes_table(adata, key)
+    return table[table["kind"] == "hidden"].reset_index(drop=True)

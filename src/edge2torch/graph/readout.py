@@ -1,0 +1,57 @@
+"""Output nodes for a graph that has none yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from edge2torch.errors import Edge2TorchError
+
+#: value of the column ``prior`` for edges into outputs
+READOUT = "readout"
+#: appended to the name of an output that is also the name of another node
+OUTPUT_SUFFIX = " (output)"
+
+
+def add_outputs(edges: pd.DataFrame, classes: Sequence[str], readout: str) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Add an output node for every class, fed by hidden nodes.
+
+    Parameters
+    ----------
+    edges
+        Edge list with the column ``prior``; edges of an earlier readout are replaced.
+    classes
+        Names of the classes.
+    readout
+        ``"all"`` hidden nodes, or those at the ``"top"``, which feed no other node.
+
+    Returns
+    -------
+    The edge list, and the name of the output node of each class: the class, or ``"<class> (output)"`` if a gene or a
+    node has that name already.
+
+    Raises
+    ------
+    Edge2TorchError
+        If ``readout`` is unknown.
+
+    Examples
+    --------
+    >>> edges = pd.DataFrame({"source": ["CD4"], "target": ["T helper"], "prior": ["table"]})
+    >>> edges, outputs = add_outputs(edges, ["CD4", "B"], "all")
+    >>> edges.iloc[1:].values.tolist()
+    [['T helper', 'CD4 (output)', 'readout'], ['T helper', 'B', 'readout']]
+    """
+    if readout not in ("all", "top"):
+        raise Edge2TorchError(f"readout={readout!r} is unknown; the choices are 'all', 'top'")
+    prior = edges[edges["prior"] != READOUT]
+    hidden = prior["target"].drop_duplicates()
+    readers = hidden[~hidden.isin(prior["source"])] if readout == "top" else hidden
+    taken = set(prior["source"]) | set(prior["target"])
+    outputs = {name: name + OUTPUT_SUFFIX if name in taken else name for name in classes}
+    into = pd.DataFrame(
+        [(node, output, READOUT) for node in readers for output in outputs.values()],
+        columns=["source", "target", "prior"],
+    )
+    return pd.concat([prior.drop(columns="weight", errors="ignore"), into], ignore_index=True), outputs

@@ -1,0 +1,157 @@
+"""From a trained model to scores under the names of the graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from edge2torch._notes import note
+from edge2torch.align import align_features_to_input_nodes
+from edge2torch.attribution import feature_scores, find_method, node_scores
+from edge2torch.attribution.scores import find_edge_model
+from edge2torch.errors import Edge2TorchError, some
+from edge2torch.nn.state import evaluating
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from mudata import MuData
+
+    from edge2torch.compile import CompileArtifact
+
+
+def interpret_model(
+    model: nn.Module,
+    artifact: CompileArtifact,
+    data: pd.DataFrame | AnnData | MuData | Tensor,
+    target: str = "features",
+    method: str | None = None,
+    *,
+    output: int | str | np.ndarray | Tensor | None = None,
+    baseline: str | pd.DataFrame | AnnData | Tensor = "zero",
+    n_steps: int = 50,
+    batch_size: int | None = None,
+    random_state: int = 0,
+    quiet: bool = False,
+    **options: Any,
+) -> pd.DataFrame | dict[str, pd.DataFrame]:
+    """Score features or nodes with a method of Captum.
+
+    Parameters
+    ----------
+    model
+        A trained model that holds one model from :func:`edge2torch.compile_graph`.
+    artifact
+        What was returned with that model.
+    data
+        Cells to explain; see :func:`edge2torch.align_features_to_input_nodes`.
+    target
+        ``"features"``: the inputs; ``"nodes"``: the nodes of every later layer.
+    method
+        Class name in ``captum.attr``, e.g. ``"DeepLift"`` for features, ``"LayerDeepLift"`` for nodes. The default is
+        ``"IntegratedGradients"`` for features and ``"LayerConductance"`` for nodes.
+    output
+        Which output of the model to explain: a position, the name of an output node (if the model has no head), or a
+        position per cell. Needed if there are several.
+    baseline
+        Reference input of methods that have one: ``"zero"``, ``"mean"`` (of ``data``), or cells in any form that
+        ``data`` may have; one row, or several for methods that compare with a distribution.
+    n_steps
+        Steps along the path, for methods that integrate along one.
+    batch_size
+        Cells in one call of Captum; by default as many as make cells x steps about 4,000.
+    random_state
+        Seed for methods that sample; the global generators stay as they were.
+    quiet
+        Whether to keep the note to oneself.
+    **options
+        Further arguments of the method's ``attribute`` in Captum.
+
+    Returns
+    -------
+    For features a DataFrame (cells x features); for nodes a dict from ``"layer_1"``, ``"layer_2"``, ... to a
+    DataFrame (cells x nodes of that layer). Scores are in units of the model's output. The model's mode, weights and
+    gradients are as before.
+
+    Raises
+    ------
+    Edge2TorchError
+        If model and artifact do not belong together, the data do not fit, or the method cannot do what is asked.
+
+    Examples
+    --------
+    >>> import edge2torch as e2t
+    >>> edges = pd.DataFrame({"source": ["a", "b"], "target": ["out", "out"], "initial_weight": [2.0, -1.0]})
+    >>> model, artifact = e2t.compile_graph(edges, quiet=True)
+    >>> cells = pd.DataFrame({"a": [1.0], "b": [3.0]})
+    >>> interpret_model(model, artifact, cells, method="InputXGradient", quiet=True)
+         a    b
+    0  2.0 -3.0
+    """
+    chosen = find_method(method, target)
+    edge_model = find_edge_model(model)
+    if edge_model.fingerprint != artifact.fingerprint:
+        raise Edge2TorchError("model and artifact come from different graphs: use the two that compile_graph returned")
+    like = next(model.parameters())
+    x = align_features_to_input_nodes(data, artifact).to(like)
+    arguments: dict[str, Any] = {
+        "output": _find_output(model, artifact, output, x),
+        "baseline": _find_baseline(baseline, artifact, x),
+        "n_steps": n_steps,
+        "batch_size": batch_size,
+        "random_state": random_state,
+        "options": options,
+    }
+    index = (
+        pd.RangeIndex(len(x)) if isinstance(data, Tensor) else getattr(data, "obs_names", getattr(data, "index", None))
+    )
+    result: pd.DataFrame | dict[str, pd.DataFrame]
+    if chosen.target == "features":
+        scores = feature_scores(model, chosen, x, **arguments)
+        result = pd.DataFrame(scores.numpy(), index=index, columns=artifact.feature_names)
+    else:
+        names = [names for layer, names in artifact.node_names_by_layer.items() if layer != "layer_0"]
+        by_layer = node_scores(model, chosen, x, **arguments)
+        result = {
+            f"layer_{k}": pd.DataFrame(scores.numpy(), index=index, columns=columns)
+            for k, (scores, columns) in enumerate(zip(by_layer, names, strict=True), start=1)
+        }
+    if not quiet:
+        note(f"Finished interpretation with method '{chosen.name}' for target '{target}'.")
+    return result
+
+
+def _find_output(model: nn.Module, artifact: CompileArtifact, output: Any, x: Tensor) -> int | Tensor | None:
+    with torch.no_grad(), evaluating(model):
+        n_outputs = _width(model(x[:1]))
+    own = n_outputs == len(artifact.output_nodes) and find_edge_model(model) is model
+    names = artifact.output_nodes if own else [str(i) for i in range(n_outputs)]
+    if output is None:
+        if n_outputs > 1:
+            raise Edge2TorchError(f"the model has {n_outputs} outputs ({some(names)}): say which one with output=")
+        return None
+    if isinstance(output, str):
+        if not own or output not in names:
+            raise Edge2TorchError(f"output={output!r} is not the name of an output; there are {some(names)}")
+        return names.index(output)
+    positions = torch.as_tensor(output)
+    if positions.is_floating_point() or (positions.ndim and positions.shape != (len(x),)):
+        raise Edge2TorchError(f"output must be a name, a position or one position for each of the {len(x)} cells")
+    if positions.numel() and not 0 <= int(positions.min()) <= int(positions.max()) < n_outputs:
+        raise Edge2TorchError(f"output={output!r} is out of range: the model has {n_outputs} outputs")
+    return positions.to(x.device) if positions.ndim else int(positions)
+
+
+def _width(out: Tensor) -> int:
+    return out.shape[1] if out.ndim > 1 else 1
+
+
+def _find_baseline(baseline: Any, artifact: CompileArtifact, x: Tensor) -> Tensor | None:
+    if isinstance(baseline, str):
+        if baseline not in ("zero", "mean"):
+            raise Edge2TorchError(f"baseline={baseline!r} is unknown; use 'zero', 'mean' or cells")
+        return None if baseline == "zero" else x.mean(dim=0, keepdim=True)
+    return align_features_to_input_nodes(baseline, artifact)

@@ -1,0 +1,79 @@
+"""``e2t.tl.predict``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from edge2torch import _keys, _slots
+from edge2torch.cells import Cells, choose_matrix
+from edge2torch.get import model as get_model
+from edge2torch.training import predict_proba
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+
+
+def predict(
+    adata: AnnData, reference: AnnData | None = None, *, key: str = _keys.DEFAULT, copy: bool = False
+) -> AnnData | None:
+    """Predict the class of cells with a trained model.
+
+    Parameters
+    ----------
+    adata
+        Cells to predict, with the genes of the graph under the same names and values made in the same way, in the same
+        layer as for :func:`edge2torch.tl.fit`.
+    reference
+        AnnData with the trained model; ``None`` for ``adata`` itself.
+    key
+        Name of the result.
+    copy
+        Whether to return a copy instead of writing into ``adata``.
+
+    Returns
+    -------
+    ``None``, or the copy. Sets ``adata.obs[key + "_pred"]`` (class) and ``adata.obsm[key + "_proba"]`` (probabilities,
+    cells x outputs). With a ``reference``, its graph, nodes, params and model are copied to ``adata.uns[key]``, too.
+
+    Raises
+    ------
+    Edge2TorchError
+        If there is no model, or a gene of the graph is missing; nothing is written then.
+    """
+    _slots.check_adata(adata)
+    source = adata if reference is None else reference
+    _slots.check_adata(source, "reference")
+    model, artifact = get_model(source, key=key)
+    fit_params = _slots.params(source, key, "fit")
+    cells = fitted_cells(adata, artifact.feature_names, fit_params)
+    proba = predict_proba(model, cells)
+    nodes = _slots.nodes_table(source, key)
+    class_of = dict(zip(nodes["node"], nodes["label"], strict=True))
+    predicted = [class_of[artifact.output_nodes[i]] for i in proba.argmax(axis=1)]
+    keys = _keys.Keys(key)
+    adata = adata.copy() if copy else adata
+    carried = (_keys.GRAPH, _keys.NODES, _keys.MODEL, _keys.PARAMS) if reference is not None else ()
+    _slots.write(
+        adata,
+        key,
+        uns={part: _slots.results(source, key, part, "e2t.tl.fit") for part in carried},
+        obs={keys.pred: prediction(predicted, fit_params["classes"], adata.obs_names)},
+        obsm={keys.proba: proba},
+    )
+    return adata if copy else None
+
+
+def prediction(predicted: Sequence[str], classes: Sequence[str], cells: pd.Index) -> pd.Series:
+    """Predicted classes as a column of ``obs``, with the categories of the target."""
+    return pd.Series(pd.Categorical(predicted, categories=list(classes)), index=cells)
+
+
+def fitted_cells(adata: AnnData, features: Sequence[str], fit_params: dict[str, object]) -> Cells:
+    """Cells from the matrix that the model was trained on."""
+    layer, use_raw = fit_params.get("layer"), bool(fit_params.get("use_raw", False))
+    matrix, names = choose_matrix(adata, None if layer is None else str(layer), use_raw)
+    return Cells(matrix, list(names), features, where="adata.raw.var_names" if use_raw else "adata.var_names")
