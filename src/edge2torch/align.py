@@ -37,7 +37,8 @@ def align_features_to_input_nodes(data: pd.DataFrame | AnnData | MuData | Tensor
 
     Returns
     -------
-    float32 of shape (cells, features), columns in the order of ``artifact.feature_names``.
+    Shape (cells, features), columns in the order of ``artifact.feature_names``; float32, or the floating type of a
+    tensor.
 
     Raises
     ------
@@ -71,7 +72,7 @@ def check_finite(values: npt.NDArray[np.float32], names: Sequence[str]) -> None:
     """Raise where an array (cells, features) holds NaN or infinite values."""
     bad = ~np.isfinite(values)
     if bad.any():
-        columns = [names[i] for i in np.flatnonzero(bad.any(axis=0))]
+        columns = [names[i] for i in np.flatnonzero(bad.any(axis=0)).tolist()]
         raise Edge2TorchError(
             f"{int(bad.sum()):,} values are NaN or infinite, in {len(columns):,} features: {some(columns)}; "
             "fill or remove them"
@@ -101,7 +102,8 @@ def _numeric(frame: pd.DataFrame) -> npt.NDArray[np.float32]:
 def _dense(x: Any) -> npt.NDArray[np.float32]:
     if x is None:
         raise Edge2TorchError("data has no X: put the values to use there")
-    return np.ascontiguousarray(x.toarray() if sp.issparse(x) else x, dtype=np.float32)
+    sparse = bool(sp.issparse(x))
+    return np.ascontiguousarray(x.toarray() if sparse else x, dtype=np.float32)
 
 
 def _from_modalities(data: Any, names: list[str]) -> npt.NDArray[np.float32]:

@@ -182,6 +182,6 @@ def check_activations(method: Method, activations: set[str]) -> None:
             if m.target == method.target and (m.activations is None or activations <= m.activations)
         ]
         raise Edge2TorchError(
-            f"{method.name} is not defined for {some(sorted(wrong))}, only for {some(sorted(method.activations or ()), 9)}; "
-            f"for this model use one of {some(fit, len(fit))}"
+            f"{method.name} is not defined for {some(sorted(wrong))}, only for "
+            f"{some(sorted(method.activations or ()), 9)}; for this model use one of {some(fit, len(fit))}"
         )

@@ -68,7 +68,9 @@ def feature_scores(
     """
     with _prepared(model, method, random_state):
         explain = getattr(captum.attr, method.name)(model)
-        return _in_chunks(explain, method, x, output, baseline, n_steps, batch_size, options or {})
+        arguments = {**method.options, **_path_arguments(method, x, baseline, n_steps), **(options or {})}
+        size = _chunk_size(method, len(x), n_steps, batch_size)
+        return _in_chunks(explain, method, x, output, size=size, arguments=arguments)
 
 
 def node_scores(
@@ -97,7 +99,9 @@ def node_scores(
             layer = block if method.part == "block" else block.linear
             forward = _OneOutput(model, output) if method.output == "model" else model
             explain = getattr(captum.attr, method.name)(forward, layer)
-            scores.append(_in_chunks(explain, method, x, output, baseline, n_steps, batch_size, options or {}))
+            size = _chunk_size(method, len(x), n_steps, batch_size)
+            arguments = {**method.options, **_path_arguments(method, x, baseline, n_steps), **(options or {})}
+            scores.append(_in_chunks(explain, method, x, output, size=size, arguments=arguments))
     return scores
 
 
@@ -139,7 +143,7 @@ def _prepared(model: nn.Module, method: Method, random_state: int) -> Iterator[N
         stack.enter_context(evaluating(model))
         stack.enter_context(seeded(random_state))
         if method.name.endswith("LRP"):
-            stack.enter_context(_epsilon_rules(model))
+            stack.enter_context(_cleaning_up_after_lrp(model))
         stack.enter_context(warnings.catch_warnings())
         for expected in ("Input Tensor 0 did not already require gradients", r"Setting (forward, )?backward hooks"):
             warnings.filterwarnings("ignore", expected, UserWarning)
@@ -147,8 +151,8 @@ def _prepared(model: nn.Module, method: Method, random_state: int) -> Iterator[N
 
 
 @contextmanager
-def _epsilon_rules(model: nn.Module) -> Iterator[None]:
-    """Let Captum's LRP treat edge layers as it treats ``nn.Linear``, by the epsilon rule."""
+def _cleaning_up_after_lrp(model: nn.Module) -> Iterator[None]:
+    """Remove what Captum's LRP leaves on modules."""
     try:
         yield
     finally:
@@ -158,29 +162,27 @@ def _epsilon_rules(model: nn.Module) -> Iterator[None]:
 
 
 def _in_chunks(
-    explain: Any,
-    method: Method,
-    x: Tensor,
-    output: int | Tensor | None,
-    baseline: Tensor | None,
-    n_steps: int,
-    batch_size: int | None,
-    options: Mapping[str, Any],
+    explain: Any, method: Method, x: Tensor, output: int | Tensor | None, *, size: int, arguments: dict[str, Any]
 ) -> Tensor:
-    arguments = {**method.options, **_path_arguments(method, baseline, n_steps, x), **options}
     scores = []
-    for rows in _chunks(len(x), method, n_steps, batch_size):
+    for start in range(0, len(x), size):
+        rows = slice(start, start + size)
         if method.output == "target":
             arguments["target"] = output[rows] if isinstance(output, Tensor) else output
-        if method.name.endswith("LRP"):  # Captum takes the rules away after each call
-            for module in explain.model.modules():
-                if isinstance(module, EdgeLinear):
-                    module.rule = EpsilonRule()  # type: ignore[assignment]
+        if method.name.endswith("LRP"):
+            _attach_epsilon_rules(explain.model)
         scores.append(explain.attribute(x[rows], **arguments).detach().cpu())
     return torch.cat(scores)
 
 
-def _path_arguments(method: Method, baseline: Tensor | None, n_steps: int, x: Tensor) -> dict[str, Any]:
+def _attach_epsilon_rules(model: nn.Module) -> None:
+    """Let LRP treat edge layers as it treats ``nn.Linear``; Captum takes the rules away after each call."""
+    for module in model.modules():
+        if isinstance(module, EdgeLinear):
+            module.rule = EpsilonRule()
+
+
+def _path_arguments(method: Method, x: Tensor, baseline: Tensor | None, n_steps: int) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     if method.steps:
         arguments[method.steps] = n_steps
@@ -198,12 +200,10 @@ def _path_arguments(method: Method, baseline: Tensor | None, n_steps: int, x: Te
     return arguments
 
 
-def _chunks(n_cells: int, method: Method, n_steps: int, batch_size: int | None) -> Iterator[slice]:
+def _chunk_size(method: Method, n_cells: int, n_steps: int, batch_size: int | None) -> int:
+    """Cells in one call."""
     if method.cells_at_once == "all":
-        size = n_cells
-    elif method.cells_at_once == "one":
-        size = 1
-    else:
-        size = batch_size or max(1, ROWS_AT_ONCE // (n_steps if method.steps else 1))
-    for start in range(0, n_cells, size):
-        yield slice(start, start + size)
+        return max(1, n_cells)
+    if method.cells_at_once == "one":
+        return 1
+    return batch_size or max(1, ROWS_AT_ONCE // (n_steps if method.steps else 1))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, SubsetRandomSampler
 
+from edge2torch.cells.matrix import is_sparse
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import locate
 
@@ -48,7 +49,7 @@ class Cells(Dataset[Any]):
     ) -> None:
         columns = locate(features, names, where)
         chosen = matrix[:, columns]
-        self.matrix = sp.csr_array(chosen) if sp.issparse(chosen) else np.asarray(chosen)
+        self.matrix: Any = sp.csr_array(chosen) if is_sparse(chosen) else np.asarray(chosen)
         _check_values(self.matrix, features)
         self.labels = None if labels is None else torch.as_tensor(labels)
 
@@ -58,22 +59,22 @@ class Cells(Dataset[Any]):
 
     def __getitem__(self, rows: Any) -> tuple[Tensor, ...]:
         """Return float32 features (cells, features) of some rows, and their labels if there are any."""
-        part = self.matrix[rows]
-        dense = part.toarray() if sp.issparse(part) else part
+        part: Any = self.matrix[rows]
+        dense = part.toarray() if is_sparse(part) else part
         x = torch.from_numpy(np.ascontiguousarray(dense, dtype=np.float32))
         return (x,) if self.labels is None else (x, self.labels[rows])
 
 
 def _check_values(matrix: Any, features: Sequence[str]) -> None:
-    values = matrix.data if sp.issparse(matrix) else matrix
+    values = matrix.data if is_sparse(matrix) else matrix
     if not np.issubdtype(values.dtype, np.number) or np.issubdtype(values.dtype, np.complexfloating):
         raise Edge2TorchError(f"the matrix holds {values.dtype}, not real numbers: convert it")
     bad = ~np.isfinite(values)
     if bad.any():
-        where = np.unique(matrix.indices[bad] if sp.issparse(matrix) else np.flatnonzero(bad.any(axis=0)))
+        where = np.unique(matrix.indices[bad] if is_sparse(matrix) else np.flatnonzero(bad.any(axis=0)))
         raise Edge2TorchError(
-            f"{int(bad.sum()):,} values are NaN or infinite, in {len(where):,} genes: {some(features[i] for i in where)}; "
-            "fill or remove them"
+            f"{int(bad.sum()):,} values are NaN or infinite, in {len(where):,} genes: "
+            f"{some(features[i] for i in where)}; fill or remove them"
         )
 
 

@@ -50,6 +50,11 @@ def choose_matrix(adata: AnnData, layer: str | None, use_raw: bool) -> tuple[Any
     return adata.layers[layer], adata.var_names
 
 
+def is_sparse(matrix: Any) -> bool:
+    """Whether something is a sparse matrix or array of SciPy."""
+    return bool(sp.issparse(matrix))
+
+
 def warn_if_counts(matrix: Any, where: str) -> None:
     """Warn if a matrix looks like raw counts: whole numbers of which some are large.
 
@@ -61,11 +66,11 @@ def warn_if_counts(matrix: Any, where: str) -> None:
         What to call it in the warning.
     """
     rows = matrix[: min(SAMPLE, matrix.shape[0])]
-    values = rows.data if sp.issparse(rows) else np.asarray(rows).ravel()
+    values = rows.data if is_sparse(rows) else np.asarray(rows).ravel()
     if values.size and values.min() >= 0 and values.max() > 20 and np.array_equal(values, np.round(values)):
         warnings.warn(
-            f"{where} looks like raw counts (whole numbers up to {values.max():.0f}); networks train and explain better "
-            "on log values: sc.pp.normalize_total(adata), then sc.pp.log1p(adata)",
+            f"{where} looks like raw counts (whole numbers up to {values.max():.0f}); networks train and explain "
+            "better on log values: sc.pp.normalize_total(adata), then sc.pp.log1p(adata)",
             UserWarning,
             stacklevel=3,
         )

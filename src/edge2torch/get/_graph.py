@@ -34,8 +34,9 @@ def graph(adata: AnnData, *, key: str = _keys.DEFAULT) -> nx.DiGraph[str]:
     """
     made: nx.DiGraph[str] = nx.DiGraph()
     nodes = _slots.nodes_table(adata, key).set_index("node")
-    made.add_nodes_from((str(name), row) for name, row in nodes.to_dict("index").items())
+    for name, row in nodes.to_dict("index").items():
+        made.add_node(str(name), **{str(column): value for column, value in row.items()})
     edges = _slots.graph_table(adata, key)
-    attributes = edges.drop(columns=["source", "target"]).to_dict("records")
-    made.add_edges_from(zip(edges["source"], edges["target"], attributes, strict=True))
+    for row in edges.to_dict("records"):
+        made.add_edge(row.pop("source"), row.pop("target"), **{str(column): value for column, value in row.items()})
     return made

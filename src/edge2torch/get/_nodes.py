@@ -26,8 +26,8 @@ def nodes(adata: AnnData, *, key: str = _keys.DEFAULT) -> AnnData:
     Returns
     -------
     A new AnnData: ``X`` holds the scores (cells x hidden nodes, in units of the logit), ``var`` the rows of
-    ``uns[key]["nodes"]`` for these nodes; ``obs``, embeddings in ``obsm`` and the colours in ``uns`` come along, so that all of
-    ``scanpy.pl`` works on it.
+    ``uns[key]["nodes"]`` for these nodes; ``obs``, embeddings in ``obsm`` and the colours in ``uns`` come along, so
+    that all of ``scanpy.pl`` works on it.
 
     Raises
     ------
@@ -41,8 +41,8 @@ def nodes(adata: AnnData, *, key: str = _keys.DEFAULT) -> AnnData:
     scores = adata.obsm[keys.nodes]
     if scores.shape[1] != len(table):
         raise Edge2TorchError(
-            f"adata.obsm[{keys.nodes!r}] has {scores.shape[1]:,} columns, but uns[{key!r}]['nodes'] has {len(table):,} hidden "
-            "nodes: run e2t.tl.interpret again"
+            f"adata.obsm[{keys.nodes!r}] has {scores.shape[1]:,} columns, but uns[{key!r}]['nodes'] has "
+            f"{len(table):,} hidden nodes: run e2t.tl.interpret again"
         )
     made = AnnData(X=scores.copy(), obs=adata.obs.copy(), var=table.set_index("node", drop=True))
     made.var.index.name = None

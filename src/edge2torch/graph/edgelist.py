@@ -51,7 +51,7 @@ def _check_columns(edgelist: pd.DataFrame) -> None:
             f"edgelist must be a pandas DataFrame with one row per edge, not {type(edgelist).__name__}"
         )
     columns = edgelist.columns
-    repeated = [c for c in columns[columns.duplicated()].unique()]
+    repeated = list(columns[columns.duplicated()].unique())
     if repeated:
         raise Edge2TorchError(f"edgelist has columns that occur more than once: {some(repeated)}; keep one of each")
     missing = [c for c in ("source", "target") if c not in columns]
@@ -67,7 +67,8 @@ def _check_names(edges: pd.DataFrame) -> None:
         missing = np.flatnonzero(names.isna())
         if missing.size:
             raise Edge2TorchError(
-                f"edgelist[{column!r}] has {missing.size:,} missing names (rows {some(missing.tolist())}): drop or fill them"
+                f"edgelist[{column!r}] has {missing.size:,} missing names (rows {some(missing.tolist())}): "
+                "drop or fill them"
             )
         empty = np.flatnonzero(_as_text(names).str.strip() == "")
         if empty.size:

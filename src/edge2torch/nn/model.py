@@ -117,9 +117,8 @@ class EdgeModel(nn.Module):
         start = sizes.cumsum(0) - sizes
         self.n_features = int(sizes[0])
         self.n_outputs = int(is_output.sum())
-        order = _sort_edges(layer, source, target)
-        #: row of the edge list behind each weight, weights of all blocks in a row
-        self.edge_order = order
+        order = _sort_edges(source, target)
+        self.edge_order = order  # row of the edge list behind each weight, the weights of all blocks in a row
         self.output_columns = [torch.nonzero(is_output[layer == k]).flatten() for k in range(1, len(sizes))]
         self.blocks = nn.ModuleList()
         for k, edges in enumerate(order.split(torch.bincount(layer[target]).tolist()[1:]), start=1):
@@ -154,7 +153,7 @@ class EdgeModel(nn.Module):
         return torch.empty_like(weights).index_put((self.edge_order.to(weights.device),), weights)
 
 
-def _sort_edges(layer: Tensor, source: Tensor, target: Tensor) -> Tensor:
+def _sort_edges(source: Tensor, target: Tensor) -> Tensor:
     """Order edges by target (hence by its layer), then by source."""
     by_source = torch.argsort(source, stable=True)
     return by_source[torch.argsort(target[by_source], stable=True)]

@@ -120,9 +120,9 @@ def _lift(
 
     Returns the genes and the parts of every node that stays.
     """
-    member: dict[str, set[str]] = sets.groupby("source")["target"].agg(set).to_dict()
-    part: dict[str, set[str]] = hierarchy.groupby("parent")["child"].agg(set).to_dict()
-    parents: dict[str, set[str]] = hierarchy.groupby("child")["parent"].agg(set).to_dict()
+    member = _collect(sets["source"], sets["target"])
+    part = _collect(hierarchy["parent"], hierarchy["child"])
+    parents = _collect(hierarchy["child"], hierarchy["parent"])
     for node in small:
         own, below, above = member.pop(node, set()), part.pop(node, set()), parents.pop(node, set())
         for parent in above:
@@ -133,12 +133,21 @@ def _lift(
     return member, part
 
 
+def _collect(keys: pd.Series, values: pd.Series) -> dict[str, set[str]]:
+    collected: dict[str, set[str]] = {}
+    for key, value in zip(keys, values, strict=True):
+        collected.setdefault(key, set()).add(value)
+    return collected
+
+
 def _edge_list(
     prior: Prior, matched: pd.Series, member: dict[str, set[str]], part: dict[str, set[str]], report: dict[str, int]
 ) -> Network:
     inputs_of = matched.index.to_series().groupby(matched.to_numpy()).agg(list).to_dict()
     used = {name for genes in member.values() for gene in genes for name in inputs_of[gene]}
-    rows = [(name, node, gene) for node, genes in member.items() for gene in genes for name in inputs_of[gene]]
+    rows: list[tuple[str, str, str | None]] = [
+        (name, node, gene) for node, genes in member.items() for gene in genes for name in inputs_of[gene]
+    ]
     rows += [(child, parent, None) for parent, children in part.items() for child in children]
     genes = used | set(prior.sets["target"])
     renamed = {node: node + NODE_SUFFIX if node in genes else node for _, node, _ in rows}

@@ -53,7 +53,10 @@ def explain_mismatch(names: Collection[str], known: Collection[str], where: str)
     unversioned = [name for name in sample if re.sub(r"[.-]\d+$", "", name) in known_set - {name}]
     if unversioned:
         return f"they carry a suffix ({unversioned[0]}): remove it"
-    return f"{where} holds {some(sample, 3)}; the prior has {some(sorted(known_set), 3)}: are both gene symbols of one species?"
+    return (
+        f"{where} holds {some(sample, 3)}; the prior has {some(sorted(known_set), 3)}: "
+        "are both gene symbols of one species?"
+    )
 
 
 def _share(names: list[str], test: object) -> float:

@@ -259,7 +259,7 @@ def _given_split(adata: AnnData, column: str) -> npt.NDArray[np.object_]:
 def _class_weights(
     labels: Labels, class_weight: str | Mapping[str, float] | None, training: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float64]:
-    """Weight of each class in the loss; with ``"balanced"``, cells / (classes x cells of the class), as in scikit-learn."""
+    """Weight of each class in the loss; "balanced" is cells / (classes x cells of the class), as in scikit-learn."""
     counts = np.bincount(labels.codes[training], minlength=len(labels.classes))
     absent = [name for name, count in zip(labels.classes, counts, strict=True) if not count]
     if absent:

@@ -16,7 +16,7 @@ from edge2torch.tl._predict import fitted_cells
 from edge2torch.training import predict_proba
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
     from anndata import AnnData
@@ -55,10 +55,10 @@ def interpret(
         A method of Captum that exists for features and for layers: ``"IntegratedGradients"`` (with
         ``LayerConductance``; the default), ``"DeepLift"``, ``"GradientShap"``, ``"InputXGradient"``, ...
     target
-        Which class is explained in a cell: its own (``"label"``), the ``"predicted"`` one, or the same for all, by name.
+        Which class is explained in a cell: its own (``"label"``), the ``"predicted"`` one, or one for all, by name.
     baseline
-        Reference input: ``"zero"``, ``"mean"`` (of all cells), or an array (inputs,) or (n, inputs), in the order of the
-        inputs in ``uns[key]["nodes"]``.
+        Reference input: ``"zero"``, ``"mean"`` (of all cells), or an array (inputs,) or (n, inputs), in the order of
+        the inputs in ``uns[key]["nodes"]``.
     n_steps
         Steps along the path from the baseline, for methods that integrate along one.
     groupby
@@ -116,7 +116,7 @@ def interpret(
     fit_params = _slots.params(adata, key, "fit")
     cells = fitted_cells(adata, artifact.feature_names, fit_params)
     nodes = _slots.nodes_table(adata, key)
-    explained = _explained(adata, target, fit_params, nodes, model, cells)
+    explained = _explained(adata, target, fit_params, nodes, lambda: predict_proba(model, cells).argmax(axis=1))
     groups = _groups(adata, groupby or str(fit_params["target"]))
     features, of_nodes = _scores(
         model,
@@ -151,17 +151,16 @@ def _explained(
     target: str,
     fit_params: Mapping[str, Any],
     nodes: pd.DataFrame,
-    model: EdgeModel,
-    cells: Cells,
+    predict: Callable[[], npt.NDArray[np.int64]],
 ) -> npt.NDArray[np.int64]:
     """Find the output that is explained in each cell."""
     outputs = nodes.loc[nodes["kind"] == "output", "label"].tolist()
     if target == "predicted":
-        return np.asarray(predict_proba(model, cells).argmax(axis=1), dtype=np.int64)
+        return predict()
     if target != "label":
         if target not in outputs:
             raise Edge2TorchError(f"target={target!r} must be 'label', 'predicted' or a class: {some(outputs, 20)}")
-        return np.full(len(cells), outputs.index(target), dtype=np.int64)
+        return np.full(adata.n_obs, outputs.index(target), dtype=np.int64)
     column = str(fit_params["target"])
     if column not in adata.obs:
         raise Edge2TorchError(f"adata.obs has no {column!r}, the target of the fit: use target='predicted' or a class")

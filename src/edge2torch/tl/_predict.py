@@ -69,7 +69,7 @@ def predict(
 
 def prediction(predicted: Sequence[str], classes: Sequence[str], cells: pd.Index) -> pd.Series:
     """Predicted classes as a column of ``obs``, with the categories of the target."""
-    return pd.Series(pd.Categorical(predicted, categories=list(classes)), index=cells)
+    return pd.Series(list(predicted), index=cells).astype(pd.CategoricalDtype(list(classes)))
 
 
 def fitted_cells(adata: AnnData, features: Sequence[str], fit_params: dict[str, object]) -> Cells:

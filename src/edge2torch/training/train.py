@@ -121,7 +121,7 @@ def train(
 
 @contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's notes on hardware, workers (cells are served from memory) and its own use of torch off the screen."""
+    """Keep Lightning's notes on hardware, on workers and on its own use of torch off the screen."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.WARNING)
