@@ -40,7 +40,7 @@ pytest: $(VENV)/.dev
 	MPLBACKEND=Agg $(ONE_THREAD) $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
 
 notebooks: $(VENV)/.dev ## run the notebooks again and save their output
-	$(BIN)/jupyter-execute --inplace tutorials/*.ipynb
+	$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False tutorials/*.ipynb
 
 priors: $(VENV)/.priors ## build the prior tables in data/ again (on Debian 12)
 	$(BIN)/python data/build.py

@@ -14,8 +14,6 @@ from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import locate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy.typing as npt
     from anndata import AnnData
     from mudata import MuData
@@ -55,55 +53,64 @@ def align_features_to_input_nodes(data: pd.DataFrame | AnnData | MuData | Tensor
     """
     names = artifact.feature_names
     if isinstance(data, Tensor):
-        return _check_tensor(data, names)
+        return _from_tensor(data, names)
     if isinstance(data, pd.DataFrame):
-        values = _numeric(data.iloc[:, locate(names, data.columns, "the columns of data")])
-    elif hasattr(data, "mod"):
+        values = _from_frame(data.iloc[:, locate(names, data.columns, "the columns of data")])
+    elif hasattr(data, "mod") and hasattr(data, "obsmap"):
         values = _from_modalities(data, names)
-    elif hasattr(data, "var_names"):
+    elif hasattr(data, "var_names") and hasattr(data, "X"):
         values = _dense(data[:, locate(names, data.var_names, "data.var_names")].X)
     else:
         raise Edge2TorchError(f"data must be a DataFrame, AnnData, MuData or Tensor, not {type(data).__name__}")
-    check_finite(values, names)
-    return torch.from_numpy(values)
+    aligned = torch.from_numpy(values)
+    _check_finite(aligned, names)
+    return aligned
 
 
-def check_finite(values: npt.NDArray[np.float32], names: Sequence[str]) -> None:
-    """Raise where an array (cells, features) holds NaN or infinite values."""
-    bad = ~np.isfinite(values)
+def _check_finite(values: Tensor, names: list[str]) -> None:
+    bad = ~values.isfinite()
     if bad.any():
-        columns = [names[i] for i in np.flatnonzero(bad.any(axis=0)).tolist()]
+        columns = [names[i] for i in bad.any(dim=0).nonzero().flatten().tolist()]
         raise Edge2TorchError(
             f"{int(bad.sum()):,} values are NaN or infinite, in {len(columns):,} features: {some(columns)}; "
             "fill or remove them"
         )
 
 
-def _check_tensor(data: Tensor, names: list[str]) -> Tensor:
+def _from_tensor(data: Tensor, names: list[str]) -> Tensor:
     if data.ndim != 2 or data.shape[1] != len(names):
         raise Edge2TorchError(
             f"a tensor must have shape (cells, {len(names)}), a column for each of artifact.feature_names in order; "
             f"it has {tuple(data.shape)}"
         )
     if data.is_complex() or data.dtype == torch.bool:
-        raise Edge2TorchError(f"a tensor of features must be real numbers, not {data.dtype}")
+        raise Edge2TorchError(f"a tensor of features must hold real numbers, not {data.dtype}")
     values = data if data.is_floating_point() else data.to(torch.float32)
-    check_finite(values.detach().cpu().numpy(), names)
+    _check_finite(values.detach(), names)
     return values
 
 
-def _numeric(frame: pd.DataFrame) -> npt.NDArray[np.float32]:
-    wrong = [c for c, dtype in frame.dtypes.items() if not pd.api.types.is_numeric_dtype(dtype)]
+def _from_frame(frame: pd.DataFrame) -> npt.NDArray[np.float32]:
+    number, is_complex = pd.api.types.is_numeric_dtype, pd.api.types.is_complex_dtype
+    wrong = [column for column, dtype in frame.dtypes.items() if not number(dtype) or is_complex(dtype)]
     if wrong:
-        raise Edge2TorchError(f"{len(wrong):,} features are not numeric: {some(wrong)}; convert them")
-    return frame.to_numpy(dtype=np.float32, na_value=np.nan)
+        raise Edge2TorchError(f"{len(wrong):,} features are not real numbers: {some(wrong)}; convert them")
+    return _to_float32(frame.to_numpy(dtype=float, na_value=np.nan))
 
 
 def _dense(x: Any) -> npt.NDArray[np.float32]:
     if x is None:
         raise Edge2TorchError("data has no X: put the values to use there")
     sparse = bool(sp.issparse(x))
-    return np.ascontiguousarray(x.toarray() if sparse else x, dtype=np.float32)
+    array = x.toarray() if sparse else np.asarray(x)
+    if array.dtype.kind not in "biuf":
+        raise Edge2TorchError(f"data.X holds {array.dtype}, not real numbers: convert it")
+    return _to_float32(array)
+
+
+def _to_float32(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # becomes infinite, and is reported as such
+        return np.array(array, dtype=np.float32, order="C")
 
 
 def _from_modalities(data: Any, names: list[str]) -> npt.NDArray[np.float32]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from edge2torch._checks import check_choice, check_number
 from edge2torch._notes import note
-from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import Graph
-from edge2torch.nn import EdgeModel
+from edge2torch.nn import EdgeModel, make_activation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,10 +102,9 @@ def compile_graph(
     >>> model(torch.zeros(5, 2)).shape
     torch.Size([5, 1])
     """
-    if backend not in BACKENDS:
-        raise Edge2TorchError(f"backend={backend!r} is unknown; the choices are {some(BACKENDS)}")
-    if not 0 <= dropout < 1:
-        raise Edge2TorchError(f"dropout={dropout!r} must be at least 0 and less than 1")
+    check_choice("backend", backend, BACKENDS)
+    check_number("dropout", dropout, below=1)
+    make_activation(activation)  # raises if there is no such activation
     graph = Graph.from_edgelist(edgelist)
     if not quiet:
         note(f"Note: Graph contains {graph.nodes.size} node(s) and {len(graph.edges)} edge(s).")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from edge2torch._checks import check_number
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import CustomizedEdgeModel, EdgeModel, make_activation
 from edge2torch.nn.activation import Activation
@@ -53,6 +54,5 @@ def customize_model(
 def _make_dropout(dropout: float | nn.Module | None) -> nn.Module | None:
     if dropout is None or isinstance(dropout, nn.Module):
         return dropout
-    if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout < 1:
-        raise Edge2TorchError(f"dropout={dropout!r} must be a probability below 1 or a torch module")
+    check_number("dropout", dropout, below=1)
     return nn.Dropout(dropout)

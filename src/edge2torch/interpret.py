@@ -9,14 +9,15 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from edge2torch._checks import check_choice
 from edge2torch._notes import note
 from edge2torch.align import align_features_to_input_nodes
-from edge2torch.attribution import feature_scores, find_method, node_scores
-from edge2torch.attribution.scores import find_edge_model
+from edge2torch.attribution import Request, feature_scores, find_edge_model, find_method, node_scores
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.nn.state import evaluating
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from anndata import AnnData
     from mudata import MuData
 
@@ -95,26 +96,27 @@ def interpret_model(
     edge_model = find_edge_model(model)
     if edge_model.fingerprint != artifact.fingerprint:
         raise Edge2TorchError("model and artifact come from different graphs: use the two that compile_graph returned")
-    like = next(model.parameters())
-    x = align_features_to_input_nodes(data, artifact).to(like)
-    arguments: dict[str, Any] = {
-        "output": _find_output(model, artifact, output, x),
-        "baseline": _find_baseline(baseline, artifact, x),
-        "n_steps": n_steps,
-        "batch_size": batch_size,
-        "random_state": random_state,
-        "options": options,
-    }
+    x = align_features_to_input_nodes(data, artifact).to(next(model.parameters()))
+    if not len(x):
+        raise Edge2TorchError("data has no cells: there is nothing to interpret")
+    request = Request(
+        output=_find_output(model, artifact, output, x) if chosen.output else None,
+        baseline=_find_baseline(baseline, artifact, x),
+        n_steps=n_steps,
+        batch_size=batch_size,
+        random_state=random_state,
+        options=options,
+    )
     index = (
         pd.RangeIndex(len(x)) if isinstance(data, Tensor) else getattr(data, "obs_names", getattr(data, "index", None))
     )
     result: pd.DataFrame | dict[str, pd.DataFrame]
     if chosen.target == "features":
-        scores = feature_scores(model, chosen, x, **arguments)
+        scores = feature_scores(model, chosen, x, request)
         result = pd.DataFrame(scores.numpy(), index=index, columns=artifact.feature_names)
     else:
         names = [names for layer, names in artifact.node_names_by_layer.items() if layer != "layer_0"]
-        by_layer = node_scores(model, chosen, x, **arguments)
+        by_layer = node_scores(model, chosen, x, request)
         result = {
             f"layer_{k}": pd.DataFrame(scores.numpy(), index=index, columns=columns)
             for k, (scores, columns) in enumerate(zip(by_layer, names, strict=True), start=1)
@@ -126,7 +128,10 @@ def interpret_model(
 
 def _find_output(model: nn.Module, artifact: CompileArtifact, output: Any, x: Tensor) -> int | Tensor | None:
     with torch.no_grad(), evaluating(model):
-        n_outputs = _width(model(x[:1]))
+        shape = model(x[:1]).shape
+    if len(shape) > 2:
+        raise Edge2TorchError(f"the model must return (cells, outputs); for one cell it returned {tuple(shape)}")
+    n_outputs = shape[1] if len(shape) == 2 else 1
     own = n_outputs == len(artifact.output_nodes) and find_edge_model(model) is model
     names = artifact.output_nodes if own else [str(i) for i in range(n_outputs)]
     if output is None:
@@ -136,22 +141,24 @@ def _find_output(model: nn.Module, artifact: CompileArtifact, output: Any, x: Te
     if isinstance(output, str):
         if not own or output not in names:
             raise Edge2TorchError(f"output={output!r} is not the name of an output; there are {some(names)}")
-        return names.index(output)
-    positions = torch.as_tensor(output)
-    if positions.is_floating_point() or (positions.ndim and positions.shape != (len(x),)):
-        raise Edge2TorchError(f"output must be a name, a position or one position for each of the {len(x)} cells")
-    if positions.numel() and not 0 <= int(positions.min()) <= int(positions.max()) < n_outputs:
+        output = names.index(output)
+    positions = _positions(output, len(x))
+    if positions.size and not 0 <= positions.min() <= positions.max() < n_outputs:
         raise Edge2TorchError(f"output={output!r} is out of range: the model has {n_outputs} outputs")
-    return positions.to(x.device) if positions.ndim else int(positions)
+    if len(shape) == 1:  # one number per cell: Captum has nothing to choose from
+        return None
+    return torch.as_tensor(positions, device=x.device) if positions.ndim else int(positions)
 
 
-def _width(out: Tensor) -> int:
-    return out.shape[1] if out.ndim > 1 else 1
+def _positions(output: Any, n_cells: int) -> npt.NDArray[np.int64]:
+    positions = output.detach().cpu().numpy() if isinstance(output, Tensor) else np.asarray(output)
+    if positions.dtype.kind not in "iu" or positions.shape not in ((), (n_cells,)):
+        raise Edge2TorchError(f"output must be a name, a position or one position for each of the {n_cells} cells")
+    return positions.astype(np.int64)
 
 
 def _find_baseline(baseline: Any, artifact: CompileArtifact, x: Tensor) -> Tensor | None:
     if isinstance(baseline, str):
-        if baseline not in ("zero", "mean"):
-            raise Edge2TorchError(f"baseline={baseline!r} is unknown; use 'zero', 'mean' or cells")
+        check_choice("baseline", baseline, ("zero", "mean"))
         return None if baseline == "zero" else x.mean(dim=0, keepdim=True)
     return align_features_to_input_nodes(baseline, artifact)

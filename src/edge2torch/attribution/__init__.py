@@ -1,6 +1,15 @@
 """Scores for features and nodes, by the class names of Captum's methods."""
 
 from edge2torch.attribution.methods import METHODS, Method, find_method, find_pair
-from edge2torch.attribution.scores import feature_scores, node_scores
+from edge2torch.attribution.scores import Request, feature_scores, find_edge_model, node_scores
 
-__all__ = ["METHODS", "Method", "feature_scores", "find_method", "find_pair", "node_scores"]
+__all__ = [
+    "METHODS",
+    "Method",
+    "Request",
+    "feature_scores",
+    "find_edge_model",
+    "find_method",
+    "find_pair",
+    "node_scores",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from edge2torch._checks import check_choice
 from edge2torch.errors import Edge2TorchError, some
 
 Target = Literal["features", "nodes"]
@@ -129,8 +130,9 @@ def find_method(name: str | None, target: str) -> Method:
     >>> find_method("Saliency", "features").baseline is None
     True
     """
-    if target not in ("features", "nodes"):
-        raise Edge2TorchError(f"target={target!r} is unknown; the choices are 'features', 'nodes'")
+    check_choice("target", target, ("features", "nodes"))
+    if not isinstance(name, str | None):
+        raise Edge2TorchError(f"method={name!r} must be the name of a class in captum.attr")
     fit = [method.name for method in _ALL if method.target == target]
     name = fit[0] if name is None else name
     if name in fit:

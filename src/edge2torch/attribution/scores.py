@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 import captum.attr
@@ -12,27 +14,67 @@ import torch
 from captum.attr._utils.lrp_rules import EpsilonRule
 from torch import Tensor, nn
 
+from edge2torch._checks import check_seed, check_whole
 from edge2torch.attribution.methods import Method, check_activations
-from edge2torch.errors import Edge2TorchError
+from edge2torch.errors import Edge2TorchError, some
 from edge2torch.nn import EdgeLinear, EdgeModel
 from edge2torch.nn.state import evaluating, seeded
 
 #: cells x steps in one pass, unless the caller says otherwise
 ROWS_AT_ONCE = 4096
+#: arguments of Captum's ``attribute`` that the package sets itself, or that would change what is returned
+OWN_ARGUMENTS = frozenset(
+    {
+        "self",
+        "inputs",
+        "target",
+        "baselines",
+        "n_steps",
+        "additional_forward_args",
+        "return_convergence_delta",
+        "return_input_shape",
+        "attribute_to_layer_input",
+        "kwargs",
+    }
+)
 
 
-def feature_scores(
-    model: nn.Module,
-    method: Method,
-    x: Tensor,
-    *,
-    output: int | Tensor | None = None,
-    baseline: Tensor | None = None,
-    n_steps: int = 50,
-    batch_size: int | None = None,
-    random_state: int = 0,
-    options: Mapping[str, Any] | None = None,
-) -> Tensor:
+@dataclass(frozen=True)
+class Request:
+    """What is to be explained, and how.
+
+    Attributes
+    ----------
+    output
+        Output to explain: one for all cells, or one per cell, shape (cells,); ``None`` if the model has just one.
+    baseline
+        Reference input, shape (1, features), or (n, features) for methods that compare with a distribution; ``None``
+        for zero.
+    n_steps
+        Steps along the path, for methods that have one.
+    batch_size
+        Cells in one call; ``None`` lets cells x steps be about 4,000.
+    random_state
+        Seed for methods that sample.
+    options
+        Further arguments of Captum's ``attribute``.
+    """
+
+    output: int | Tensor | None = None
+    baseline: Tensor | None = None
+    n_steps: int = 50
+    batch_size: int | None = None
+    random_state: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_whole("n_steps", self.n_steps)
+        if self.batch_size is not None:
+            check_whole("batch_size", self.batch_size)
+        check_seed(self.random_state)
+
+
+def feature_scores(model: nn.Module, method: Method, x: Tensor, request: Request) -> Tensor:
     """Score the features of each cell.
 
     Parameters
@@ -43,19 +85,8 @@ def feature_scores(
         A method with target ``"features"``.
     x
         Features, shape (cells, features).
-    output
-        Output to explain, one for all or one per cell; ``None`` if the model has just one.
-    baseline
-        Reference input, shape (1, features), or (n, features) for methods that compare with a distribution;
-        ``None`` for zero.
-    n_steps
-        Steps along the path, for methods that have one.
-    batch_size
-        Cells in one call; ``None`` lets cells x steps be about 4,000.
-    random_state
-        Seed for methods that sample.
-    options
-        Further arguments of Captum's ``attribute``.
+    request
+        What is to be explained.
 
     Returns
     -------
@@ -64,45 +95,42 @@ def feature_scores(
     Raises
     ------
     Edge2TorchError
-        If the method is not defined for the model's activations, or the baseline does not fit the method.
+        If the method is not defined for the model's activations, or the baseline or an option does not fit it.
     """
-    with _prepared(model, method, random_state):
-        explain = getattr(captum.attr, method.name)(model)
-        arguments = {**method.options, **_path_arguments(method, x, baseline, n_steps), **(options or {})}
-        size = _chunk_size(method, len(x), n_steps, batch_size)
-        return _in_chunks(explain, method, x, output, size=size, arguments=arguments)
+    return _scores(model, None, method, x, request)
 
 
-def node_scores(
-    model: nn.Module,
-    method: Method,
-    x: Tensor,
-    *,
-    output: int | Tensor | None = None,
-    baseline: Tensor | None = None,
-    n_steps: int = 50,
-    batch_size: int | None = None,
-    random_state: int = 0,
-    options: Mapping[str, Any] | None = None,
-) -> list[Tensor]:
+def node_scores(model: nn.Module, method: Method, x: Tensor, request: Request) -> list[Tensor]:
     """Score the nodes of every layer, for each cell.
 
-    Parameters are those of :func:`feature_scores`; ``model`` holds one :class:`edge2torch.nn.EdgeModel`.
+    As :func:`feature_scores`, for a method with target ``"nodes"`` and a model that holds one
+    :class:`edge2torch.nn.EdgeModel`.
 
     Returns
     -------
     Scores of shape (cells, nodes of the layer) for layer 1, 2, ..., on the CPU.
     """
-    scores = []
-    for block in find_edge_model(model).blocks:
-        with _prepared(model, method, random_state):
-            layer = block if method.part == "block" else block.linear
-            forward = _OneOutput(model, output) if method.output == "model" else model
-            explain = getattr(captum.attr, method.name)(forward, layer)
-            size = _chunk_size(method, len(x), n_steps, batch_size)
-            arguments = {**method.options, **_path_arguments(method, x, baseline, n_steps), **(options or {})}
-            scores.append(_in_chunks(explain, method, x, output, size=size, arguments=arguments))
-    return scores
+    layers = [block if method.part == "block" else block.linear for block in find_edge_model(model).blocks]
+    return [_scores(model, layer, method, x, request) for layer in layers]
+
+
+def _scores(model: nn.Module, layer: nn.Module | Tensor | None, method: Method, x: Tensor, request: Request) -> Tensor:
+    _check_options(method, request.options)
+    arguments = {**method.options, **_path_arguments(method, x, request), **request.options}
+    with _prepared(model, method, request.random_state):
+        forward = _OneOutput(model, request.output) if method.output == "model" else model
+        explain = getattr(captum.attr, method.name)(*([forward] if layer is None else [forward, layer]))
+        scores = []
+        size = _cells_at_once(method, len(x), request)
+        for start in range(0, len(x), size):
+            rows = slice(start, start + size)
+            if method.output == "target":
+                output = request.output
+                arguments["target"] = output[rows] if isinstance(output, Tensor) else output
+            with _epsilon_rules(model) if method.name.endswith("LRP") else nullcontext():
+                part = explain.attribute(x[rows].detach().clone().requires_grad_(), **arguments)
+            scores.append(part.detach().cpu())
+    return torch.cat(scores)
 
 
 def find_edge_model(model: nn.Module) -> EdgeModel:
@@ -136,74 +164,52 @@ class _OneOutput(nn.Module):
 
 @contextmanager
 def _prepared(model: nn.Module, method: Method, random_state: int) -> Iterator[None]:
-    """Evaluation mode, seeds, and the rules that LRP needs; all undone afterwards."""
+    """Evaluation mode, gradients, seeds, and none of Captum's notes; all undone afterwards."""
     activations = {type(m).__name__ for m in model.modules() if type(m).__module__ == "torch.nn.modules.activation"}
     check_activations(method, activations)
-    with ExitStack() as stack:
-        stack.enter_context(evaluating(model))
-        stack.enter_context(seeded(random_state))
-        if method.name.endswith("LRP"):
-            stack.enter_context(_cleaning_up_after_lrp(model))
-        stack.enter_context(warnings.catch_warnings())
-        for expected in ("Input Tensor 0 did not already require gradients", r"Setting (forward, )?backward hooks"):
-            warnings.filterwarnings("ignore", expected, UserWarning)
+    with evaluating(model), seeded(random_state), torch.enable_grad(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Setting (forward, )?backward hooks", UserWarning)
         yield
 
 
 @contextmanager
-def _cleaning_up_after_lrp(model: nn.Module) -> Iterator[None]:
-    """Remove what Captum's LRP leaves on modules."""
-    try:
-        yield
-    finally:
+def _epsilon_rules(model: nn.Module) -> Iterator[None]:
+    """Let Captum's LRP treat edge layers as it treats ``nn.Linear``; it takes all rules away after a call."""
+    with evaluating(model):
         for module in model.modules():
-            for left_behind in ("rule", "activations"):
-                module.__dict__.pop(left_behind, None)
+            if isinstance(module, EdgeLinear):
+                module.rule = EpsilonRule()
+        yield
 
 
-def _in_chunks(
-    explain: Any, method: Method, x: Tensor, output: int | Tensor | None, *, size: int, arguments: dict[str, Any]
-) -> Tensor:
-    scores = []
-    for start in range(0, len(x), size):
-        rows = slice(start, start + size)
-        if method.output == "target":
-            arguments["target"] = output[rows] if isinstance(output, Tensor) else output
-        if method.name.endswith("LRP"):
-            _attach_epsilon_rules(explain.model)
-        scores.append(explain.attribute(x[rows], **arguments).detach().cpu())
-    return torch.cat(scores)
+def _check_options(method: Method, options: Mapping[str, Any]) -> None:
+    known = set(inspect.signature(getattr(captum.attr, method.name).attribute).parameters) - OWN_ARGUMENTS
+    unknown = sorted(set(options) - known)
+    if unknown:
+        raise Edge2TorchError(
+            f"{some(unknown)} cannot be given to {method.name}; its options are {some(sorted(known), 20) or 'none'}"
+        )
 
 
-def _attach_epsilon_rules(model: nn.Module) -> None:
-    """Let LRP treat edge layers as it treats ``nn.Linear``; Captum takes the rules away after each call."""
-    for module in model.modules():
-        if isinstance(module, EdgeLinear):
-            module.rule = EpsilonRule()
+def _path_arguments(method: Method, x: Tensor, request: Request) -> dict[str, Any]:
+    arguments: dict[str, Any] = {method.steps: request.n_steps} if method.steps else {}
+    if not method.baseline:
+        if request.baseline is not None:
+            raise Edge2TorchError(f"{method.name} has no baseline; leave baseline out")
+        return arguments
+    reference = torch.zeros_like(x[:1]) if request.baseline is None else request.baseline.to(x)
+    if not method.many_baselines and len(reference) != 1:
+        raise Edge2TorchError(f"{method.name} compares with one baseline, not with {len(reference)} rows: pass one row")
+    if method.name.endswith("DeepLiftShap") and len(reference) < 2:
+        raise Edge2TorchError(f"{method.name} compares with a distribution: pass a baseline of at least two rows")
+    if not len(reference):
+        raise Edge2TorchError("baseline has no rows")
+    return {**arguments, method.baseline: reference}
 
 
-def _path_arguments(method: Method, x: Tensor, baseline: Tensor | None, n_steps: int) -> dict[str, Any]:
-    arguments: dict[str, Any] = {}
-    if method.steps:
-        arguments[method.steps] = n_steps
-    if baseline is not None and not method.baseline:
-        raise Edge2TorchError(f"{method.name} has no baseline; leave baseline out")
-    if method.baseline:
-        reference = torch.zeros_like(x[:1]) if baseline is None else baseline.to(x)
-        if not method.many_baselines and len(reference) != 1:
-            raise Edge2TorchError(
-                f"{method.name} compares with one baseline, not with {len(reference)} rows: pass one row"
-            )
-        if method.name.endswith("DeepLiftShap") and len(reference) < 2:
-            raise Edge2TorchError(f"{method.name} compares with a distribution: pass a baseline of at least two rows")
-        arguments[method.baseline] = reference
-    return arguments
-
-
-def _chunk_size(method: Method, n_cells: int, n_steps: int, batch_size: int | None) -> int:
-    """Cells in one call."""
+def _cells_at_once(method: Method, n_cells: int, request: Request) -> int:
     if method.cells_at_once == "all":
         return max(1, n_cells)
     if method.cells_at_once == "one":
         return 1
-    return batch_size or max(1, ROWS_AT_ONCE // (n_steps if method.steps else 1))
+    return request.batch_size or max(1, ROWS_AT_ONCE // (request.n_steps if method.steps else 1))

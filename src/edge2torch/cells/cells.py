@@ -96,4 +96,9 @@ def batches(
     """
     chosen: list[int] = list(range(len(cells))) if rows is None else rows.tolist()
     order = SubsetRandomSampler(chosen, generator=shuffle) if shuffle else chosen
-    return DataLoader(cells, sampler=BatchSampler(order, batch_size, drop_last=False), batch_size=None)
+    return DataLoader(
+        cells,
+        sampler=BatchSampler(order, batch_size, drop_last=False),
+        batch_size=None,
+        generator=torch.Generator(),  # otherwise each pass draws a seed for workers from the global generator
+    )

@@ -37,7 +37,9 @@ def model(adata: AnnData, *, key: str = _keys.DEFAULT) -> tuple[EdgeModel, Compi
         If there is no model, or the graph was changed after it was trained.
     """
     stored = _slots.results(adata, key, _keys.MODEL, "e2t.tl.fit")
-    settings = {name: getattr(value, "item", lambda value=value: value)() for name, value in stored["settings"].items()}
+    settings = {
+        name: value.item() if isinstance(value, np.generic) else value for name, value in stored["settings"].items()
+    }
     with torch.random.fork_rng():  # initial weights are drawn, then replaced
         rebuilt, artifact = compile_graph(_slots.graph_table(adata, key)[["source", "target"]], **settings, quiet=True)
     if artifact.fingerprint != str(stored["fingerprint"]):

@@ -51,6 +51,8 @@ def _check_columns(edgelist: pd.DataFrame) -> None:
             f"edgelist must be a pandas DataFrame with one row per edge, not {type(edgelist).__name__}"
         )
     columns = edgelist.columns
+    if columns.nlevels > 1:
+        raise Edge2TorchError(f"edgelist has columns of {columns.nlevels} levels: flatten them")
     repeated = list(columns[columns.duplicated()].unique())
     if repeated:
         raise Edge2TorchError(f"edgelist has columns that occur more than once: {some(repeated)}; keep one of each")

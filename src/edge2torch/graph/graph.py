@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -131,10 +132,8 @@ class Graph:
         The order of the rows does not matter; initial weights are not part of it.
         """
         constraint = self.edges["constraint"] if "constraint" in self.edges else ["unconstrained"] * len(self.edges)
-        digest = hashlib.sha256()
-        for row in sorted(zip(self.edges["source"], self.edges["target"], constraint, strict=True)):
-            digest.update("\x1f".join(row).encode() + b"\x1e")
-        return digest.hexdigest()
+        rows = sorted(zip(self.edges["source"], self.edges["target"], constraint, strict=True))
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def _kinds(source: npt.NDArray[np.intp], target: npt.NDArray[np.intp]) -> npt.NDArray[np.object_]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -51,3 +51,38 @@ def locate(wanted: Sequence[str], available: Sequence[str] | pd.Index, what: str
             "add them, or build the graph for these data"
         )
     return positions
+
+
+def name_apart(names: Iterable[str], taken: Collection[str], suffix: str) -> dict[str, str]:
+    """Give a suffix to names that are taken.
+
+    Parameters
+    ----------
+    names
+        Names to be used, all different.
+    taken
+        Names that others have.
+    suffix
+        What to append, again if the result is taken, too.
+
+    Returns
+    -------
+    From each name to the one to use.
+
+    Examples
+    --------
+    >>> name_apart(["CD4", "B"], {"CD4"}, " (output)")
+    {'CD4': 'CD4 (output)', 'B': 'B'}
+    """
+    wanted = list(names)
+    used = set(taken)
+    apart = {name: name for name in wanted if name not in used}
+    used.update(apart)
+    for name in wanted:
+        if name not in apart:
+            free = name + suffix
+            while free in used:
+                free += suffix
+            apart[name] = free
+            used.add(free)
+    return {name: apart[name] for name in wanted}

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError
+from edge2torch._checks import check_choice
+from edge2torch.graph.names import name_apart
 
 #: value of the column ``prior`` for edges into outputs
 READOUT = "readout"
@@ -43,13 +44,12 @@ def add_outputs(edges: pd.DataFrame, classes: Sequence[str], readout: str) -> tu
     >>> edges.iloc[1:].values.tolist()
     [['T helper', 'CD4 (output)', 'readout'], ['T helper', 'B', 'readout']]
     """
-    if readout not in ("all", "top"):
-        raise Edge2TorchError(f"readout={readout!r} is unknown; the choices are 'all', 'top'")
+    check_choice("readout", readout, ("all", "top"))
     prior = edges[edges["prior"] != READOUT]
     hidden = prior["target"].drop_duplicates()
     readers = hidden[~hidden.isin(prior["source"])] if readout == "top" else hidden
     taken = set(prior["source"]) | set(prior["target"])
-    outputs = {name: name + OUTPUT_SUFFIX if name in taken else name for name in classes}
+    outputs = name_apart(classes, taken, OUTPUT_SUFFIX)
     into = pd.DataFrame(
         [(node, output, READOUT) for node in readers for output in outputs.values()],
         columns=["source", "target", "prior"],

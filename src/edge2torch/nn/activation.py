@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-
 from torch import nn
 
 from edge2torch.errors import Edge2TorchError, some
 
-Activation = str | nn.Module | Callable[[], nn.Module] | None
+Activation = str | nn.Module | type[nn.Module] | None
 
-BY_NAME: dict[str, Callable[[], nn.Module]] = {
+BY_NAME: dict[str, type[nn.Module]] = {
     "elu": nn.ELU,
     "gelu": nn.GELU,
     "leaky_relu": nn.LeakyReLU,
@@ -45,11 +43,11 @@ def make_activation(activation: Activation) -> nn.Module | None:
         if activation not in BY_NAME:
             raise Edge2TorchError(f"activation={activation!r} is unknown; the names are {some(BY_NAME, len(BY_NAME))}")
         return BY_NAME[activation]()
-    made = copy.deepcopy(activation) if isinstance(activation, nn.Module) else _call(activation)
-    if not isinstance(made, nn.Module):
+    if isinstance(activation, nn.Module):
+        return copy.deepcopy(activation)
+    if not isinstance(activation, type) or not issubclass(activation, nn.Module):
         raise Edge2TorchError(f"activation={activation!r} must be a name, a torch module or a class of one")
-    return made
-
-
-def _call(activation: object) -> object:
-    return activation() if isinstance(activation, type) or callable(activation) else None
+    try:
+        return activation()
+    except TypeError as error:
+        raise Edge2TorchError(f"activation={activation.__name__} needs arguments: pass a module instead") from error

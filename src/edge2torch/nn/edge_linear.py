@@ -80,7 +80,8 @@ class EdgeLinear(nn.Module):
         """Weight of each edge as it is used, with constraints applied, shape (edges,)."""
         weight: Tensor = self.weight
         if self.sign is not None:
-            weight = torch.where(self.sign == 0, weight, self.sign * weight.abs())
+            size = torch.where(weight < 0, -weight, weight)  # unlike abs, it has a gradient at 0
+            weight = torch.where(self.sign == 0, weight, self.sign * size)
         if self.fixed_weight is not None:
             weight = torch.where(self.fixed_weight.isnan(), weight, self.fixed_weight)
         return weight
@@ -90,6 +91,8 @@ class EdgeLinear(nn.Module):
 
         The result is a transposed view: in memory states lie node by node, so that an edge reads contiguous cells.
         """
+        if not len(x):
+            return x.new_zeros(0, self.offsets.numel())
         sums = F.embedding_bag(
             self.source, x.T.contiguous(), self.offsets, mode="sum", per_sample_weights=self.edge_weight()
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from edge2torch.errors import Edge2TorchError
 from edge2torch.nn.activation import Activation, make_activation
 from edge2torch.nn.edge_linear import EdgeLinear
 
@@ -137,6 +138,8 @@ class EdgeModel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features (cells, features) to outputs (cells, outputs)."""
+        if x.ndim != 2 or x.shape[1] != self.n_features:
+            raise Edge2TorchError(f"the model reads (cells, {self.n_features}) features, not {tuple(x.shape)}")
         states = [x]
         for block in self.blocks:
             states.append(block(*states))

@@ -1,1 +1,7 @@
-"""Plots."""
+"""Plots: scores of nodes, the graph around the best of them, and the course of the training."""
+
+from edge2torch.pl._graph import graph
+from edge2torch.pl._history import history
+from edge2torch.pl._nodes import nodes
+
+__all__ = ["graph", "history", "nodes"]

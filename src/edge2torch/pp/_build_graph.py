@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from edge2torch import _keys, _slots
+from edge2torch._checks import check_whole
 from edge2torch._notes import note
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import Graph, node_table
@@ -82,8 +83,7 @@ def build_graph(
     """
     _slots.check_adata(adata)
     keys = _keys.Keys(key_added)
-    if isinstance(min_genes, bool) or not isinstance(min_genes, int) or min_genes < 1:
-        raise Edge2TorchError(f"min_genes={min_genes!r} must be a whole number of at least 1")
+    check_whole("min_genes", min_genes)
     symbols = _symbols(adata, gene_symbols)
     prior = load_shipped(net) if isinstance(net, str) else prior_from_table(net)
     where = "`var_names`" if gene_symbols is None else f"`adata.var[{gene_symbols!r}]`"

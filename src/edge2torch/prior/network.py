@@ -9,7 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from edge2torch.errors import Edge2TorchError
-from edge2torch.graph import Graph
+from edge2torch.graph import Graph, name_apart
 from edge2torch.prior.overlap import explain_mismatch
 from edge2torch.prior.prior import Prior
 
@@ -150,7 +150,7 @@ def _edge_list(
     ]
     rows += [(child, parent, None) for parent, children in part.items() for child in children]
     genes = used | set(prior.sets["target"])
-    renamed = {node: node + NODE_SUFFIX if node in genes else node for _, node, _ in rows}
+    renamed = name_apart(sorted({node for _, node, _ in rows}), genes, NODE_SUFFIX)
     edges = pd.DataFrame(rows, columns=["source", "target", "gene"], dtype=object)
     of_gene = edges["gene"].notna()
     edges["prior"] = prior.name

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from edge2torch import _keys, _slots
+from edge2torch._checks import check_number, check_seed, check_whole
 from edge2torch.cells import Cells, batches, choose_matrix, warn_if_counts
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.errors import Edge2TorchError, some
@@ -235,12 +236,11 @@ def _check_arguments(called: Mapping[str, Any]) -> None:
     if activation is not None and not isinstance(activation, str):
         raise Edge2TorchError(f"activation={activation!r} must be a name, so that the model can be rebuilt from a file")
     for name in ("max_epochs", "patience", "batch_size"):
-        if not isinstance(called[name], int) or called[name] < 1:
-            raise Edge2TorchError(f"{name}={called[name]!r} must be a whole number of at least 1")
-    if called["lr"] <= 0 or called["weight_decay"] < 0:
-        raise Edge2TorchError("lr must be positive and weight_decay at least 0")
-    if not 0 <= called["input_dropout"] < 1:
-        raise Edge2TorchError(f"input_dropout={called['input_dropout']!r} must be at least 0 and less than 1")
+        check_whole(name, called[name])
+    check_number("lr", called["lr"])
+    check_number("weight_decay", called["weight_decay"])
+    check_number("input_dropout", called["input_dropout"], below=1)
+    check_seed(called["random_state"])
 
 
 def _given_split(adata: AnnData, column: str) -> npt.NDArray[np.object_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 import torch
 
 from edge2torch import _keys, _slots
-from edge2torch.attribution import feature_scores, find_pair, node_scores
+from edge2torch.attribution import Request, feature_scores, find_pair, node_scores
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get._model import model as get_model
 from edge2torch.tl._predict import fitted_cells
@@ -118,16 +119,10 @@ def interpret(
     nodes = _slots.nodes_table(adata, key)
     explained = _explained(adata, target, fit_params, nodes, lambda: predict_proba(model, cells).argmax(axis=1))
     groups = _groups(adata, groupby or str(fit_params["target"]))
-    features, of_nodes = _scores(
-        model,
-        methods,
-        cells,
-        explained,
-        baseline=_baseline(baseline, cells),
-        n_steps=n_steps,
-        batch_size=batch_size,
-        random_state=random_state,
+    request = Request(
+        baseline=_baseline(baseline, cells), n_steps=n_steps, batch_size=batch_size, random_state=random_state
     )
+    features, of_nodes = _scores(model, methods, cells, explained, request)
     hidden = np.flatnonzero(nodes["kind"] == "hidden")
     scores = np.ascontiguousarray(of_nodes[:, hidden - len(artifact.feature_names)])
     keys = _keys.Keys(key)
@@ -196,16 +191,16 @@ def _baseline(baseline: str | npt.ArrayLike, cells: Cells) -> Tensor | None:
 
 
 def _scores(
-    model: EdgeModel, methods: tuple[Method, Method], cells: Cells, explained: npt.NDArray[np.int64], **arguments: Any
+    model: EdgeModel, methods: tuple[Method, Method], cells: Cells, explained: npt.NDArray[np.int64], request: Request
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Score inputs (cells, inputs) and all other nodes (cells, nodes behind the inputs), some cells at a time."""
     of_features, of_nodes = [], []
     at_once = len(cells) if methods[0].cells_at_once == "all" else CELLS_AT_ONCE
     for start in range(0, len(cells), at_once):
         rows = np.arange(start, min(start + at_once, len(cells)))
-        x, output = cells[rows][0], torch.as_tensor(explained[rows])
-        of_features.append(feature_scores(model, methods[0], x, output=output, **arguments).numpy())
-        of_nodes.append(torch.cat(node_scores(model, methods[1], x, output=output, **arguments), dim=1).numpy())
+        asked = replace(request, output=torch.as_tensor(explained[rows]))
+        of_features.append(feature_scores(model, methods[0], cells[rows][0], asked).numpy())
+        of_nodes.append(torch.cat(node_scores(model, methods[1], cells[rows][0], asked), dim=1).numpy())
     return np.concatenate(of_features), np.concatenate(of_nodes)
 
 

@@ -1,0 +1,82 @@
+"""Which groups and nodes a plot shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from edge2torch import _keys, _slots
+from edge2torch.errors import Edge2TorchError, some
+from edge2torch.get import nodes as get_nodes
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def mean_scores(adata: AnnData, groupby: str | None, key: str) -> pd.DataFrame:
+    """Mean score of each hidden node in each group of cells, groups x nodes.
+
+    Parameters
+    ----------
+    adata
+        With a result of ``e2t.tl.interpret``.
+    groupby
+        Column of ``adata.obs``; ``None`` for the means that ``e2t.tl.interpret`` wrote.
+    key
+        Name of the result.
+    """
+    ranked = pd.DataFrame(_slots.results(adata, key, _keys.RANK_NODES, "e2t.tl.interpret"))
+    if groupby is None:
+        ranked = ranked.astype({"group": str, "node": str})
+        means = ranked.pivot_table(values="score", index="group", columns="node")
+        return means.reindex(index=ranked["group"].unique(), columns=ranked["node"].unique())
+    if groupby not in adata.obs:
+        raise Edge2TorchError(f"groupby={groupby!r} is not a column of adata.obs; it has {some(adata.obs)}")
+    scores = get_nodes(adata, key=key).to_df()
+    groups = adata.obs[groupby].astype("category").cat.remove_unused_categories()
+    if groups.isna().all():
+        raise Edge2TorchError(f"adata.obs[{groupby!r}] is missing in all cells")
+    means = pd.DataFrame(scores.groupby(groups, observed=True).mean())
+    return means.set_axis(means.index.astype(str))
+
+
+def name_of_groups(adata: AnnData, key: str) -> str:
+    """Column of ``adata.obs`` whose groups ``e2t.tl.interpret`` averaged over."""
+    of_interpret = _slots.params(adata, key, "interpret").get("groupby")
+    return str(of_interpret or _slots.params(adata, key, "fit").get("target", ""))
+
+
+def labels_of(adata: AnnData, key: str) -> dict[str, str]:
+    """What each node is called in a plot."""
+    table = _slots.nodes_table(adata, key)
+    return dict(zip(table["node"].astype(str), table["label"].astype(str), strict=True))
+
+
+def check_names(argument: str, wanted: str | Sequence[str], known: Iterable[str]) -> list[str]:
+    """Names that the user asked for, once each.
+
+    Raises
+    ------
+    Edge2TorchError
+        If there are none, or some do not exist.
+    """
+    several = isinstance(wanted, Iterable) and not isinstance(wanted, str)
+    names = list(dict.fromkeys(map(str, wanted) if several else [str(wanted)]))
+    choices = list(known)
+    if not names:
+        raise Edge2TorchError(f"{argument} is empty; there are {some(choices, 20)}")
+    unknown = [name for name in names if name not in set(choices)]
+    if unknown:
+        raise Edge2TorchError(
+            f"{len(unknown):,} of {len(names):,} {argument} do not exist: {some(unknown)}; "
+            f"there are {some(choices, 20)}"
+        )
+    return names
+
+
+def check_count(argument: str, value: int, least: int = 1) -> None:
+    """Raise if a number of things is not a whole number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise Edge2TorchError(f"{argument}={value!r} must be a whole number of at least {least}")

@@ -1,0 +1,209 @@
+"""``e2t.pl.graph``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import to_rgba
+from matplotlib.patches import FancyBboxPatch, PathPatch
+from matplotlib.path import Path
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import Formatter
+
+from edge2torch import _keys, _slots
+from edge2torch.graph.graph import INPUT, OUTPUT
+from edge2torch.pl._choose import check_count
+from edge2torch.pl._figure import DIVERGING, centred, finish, ink, new_axes
+from edge2torch.pl._picture import BAR, BETWEEN_BARS, LETTERS, MARGIN, Picture, arrange
+from edge2torch.pl._subnetwork import Subnetwork, subnetwork
+from edge2torch.pl._text import points
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+
+#: greys of boxes without a score, such as the output; around boxes; along edges, as weak ones are almost white
+NO_SCORE, OUTLINE, EDGING = "0.92", "0.35", "0.75"
+
+
+def graph(
+    adata: AnnData,
+    *,
+    group: str | None = None,
+    target: str | None = None,
+    nodes: str | Sequence[str] | None = None,
+    n_nodes: int = 5,
+    n_genes: int = 3,
+    key: str = _keys.DEFAULT,
+    cmap: str | Colormap = DIVERGING,
+    figsize: tuple[float, float] | None = None,
+    ax: Axes | None = None,
+    show: bool = False,
+) -> Axes:
+    """Plot the part of the graph around the best nodes of a group of cells.
+
+    Shown are the ``n_nodes`` hidden nodes with the highest mean score in the group, the ``n_genes`` genes with the
+    highest score among those that feed each of them directly, the output node of the class, and all edges between
+    these. Where nothing shown feeds a node, the strongest way to it is added, from another node or from one of the
+    ``n_genes`` highest-scoring genes under it; where a node feeds nothing shown, the strongest way onwards is added.
+    The strongest way is the one with the largest product of absolute edge weights, each as a share of the largest in
+    the graph. Nodes that are only on such a way have a dashed outline and small letters.
+
+    Every box is coloured by its mean score in the group, or for the class if it is a gene; every line by the weight of
+    the edge, which also gives its width. A score can be positive behind negative weights, as two of them in a row raise
+    the logit. Columns are the layers of the model; layers without a node are left out.
+
+    Parameters
+    ----------
+    adata
+        With a result of :func:`edge2torch.tl.interpret`.
+    group
+        A group in ``uns[key]["rank_nodes"]``; ``None`` for the first one.
+    target
+        Class whose output node and gene scores are shown; ``None`` for the class that was explained, or the one with
+        the name of the group.
+    nodes
+        Names of hidden nodes to show instead of the best ones.
+    n_nodes
+        Number of hidden nodes.
+    n_genes
+        Genes per node.
+    key
+        Name of the result.
+    cmap
+        Diverging colours.
+    figsize
+        Width and height of a new figure in inches; ``None`` for what the picture needs.
+    ax
+        Where to draw; ``None`` for a new figure. The picture, with its letters, is fitted into it.
+    show
+        Whether to call ``plt.show()``.
+
+    Returns
+    -------
+    The Axes.
+
+    Raises
+    ------
+    Edge2TorchError
+        If there are no scores, a group, class or node does not exist, or a group is not a class and ``target`` is not
+        given.
+
+    Examples
+    --------
+    >>> import scanpy as sc, edge2torch as e2t
+    >>> adata = sc.datasets.pbmc68k_reduced()
+    >>> e2t.pp.build_graph(adata, "hallmark")  # doctest: +ELLIPSIS
+    [edge2torch] hallmark: ...
+    >>> e2t.tl.fit(adata, "bulk_labels", max_epochs=2, progress_bar=False)
+    >>> e2t.tl.interpret(adata, n_steps=5)
+    >>> ax = e2t.pl.graph(adata, group="CD19+ B", n_nodes=2, n_genes=1)
+    >>> ax.texts[-1].get_text()
+    'CD19+ B'
+    """
+    _slots.check_adata(adata)
+    check_count("n_nodes", n_nodes)
+    check_count("n_genes", n_genes)
+    part = subnetwork(adata, group=group, target=target, nodes=nodes, n_nodes=n_nodes, n_genes=n_genes, key=key)
+    picture = arrange(part)
+    if ax is None:
+        unit = points("small") / LETTERS
+        ax = new_axes(*(figsize or (picture.size[0] * unit, picture.size[1] * unit)))
+    scale = _fit(ax, picture)
+    weights = list(part.weights.values())
+    boxes, lines = ScalarMappable(centred(list(part.score.values())), cmap), ScalarMappable(centred(weights), cmap)
+    _draw_lines(ax, part, picture, lines, scale)
+    _draw_headings(ax, picture, scale)
+    _draw_boxes(ax, part, picture, boxes, scale)
+    _add_colour_bars(ax, picture, {picture.caption: boxes, "edge weight": lines}, scale)
+    finish(show)
+    return ax
+
+
+def _fit(ax: Axes, picture: Picture) -> float:
+    """Let an Axes count in inches of the picture; returns the size of these in true inches."""
+    width, height = picture.size
+    ax.set(xlim=(0, width), ylim=(0, height), aspect="equal")
+    ax.set_axis_off()
+    box = ax.get_window_extent()
+    return float(min(box.width / width, box.height / height) / ax.figure.dpi)
+
+
+def _draw_lines(ax: Axes, part: Subnetwork, picture: Picture, colours: ScalarMappable, scale: float) -> None:
+    """Draw edges, the weakest at the back."""
+    largest = max(map(abs, part.weights.values())) or 1.0
+    for edge, weight in sorted(part.weights.items(), key=lambda item: abs(item[1])):
+        corners = picture.lines[edge]
+        path, codes = [corners[0]], [Path.MOVETO]
+        for (x0, y0), (x1, y1) in zip(corners[::2], corners[1::2], strict=True):
+            bend = (x1 - x0) / 2
+            path += [(x0, y0), (x0 + bend, y0), (x1 - bend, y1), (x1, y1)]
+            codes += [Path.LINETO, *[Path.CURVE4] * 3]
+        width = (0.4 + 2.6 * abs(weight) / largest) * scale
+        ax.add_patch(
+            PathPatch(
+                Path(path, codes),
+                facecolor="none",
+                edgecolor=colours.cmap(colours.norm(np.asarray(weight))),
+                linewidth=width,
+                capstyle="butt",
+                path_effects=[withStroke(linewidth=width + 0.4 * scale, foreground=EDGING)],
+                zorder=1,
+            )
+        )
+
+
+def _draw_boxes(ax: Axes, part: Subnetwork, picture: Picture, colours: ScalarMappable, scale: float) -> None:
+    for node, box in picture.boxes.items():
+        score, kind = part.score[node], part.kind(node)
+        face = to_rgba(NO_SCORE) if np.isnan(score) else colours.cmap(colours.norm(np.asarray(score)))
+        left, low = box.x - box.width / 2, box.y - box.height / 2
+        ax.add_patch(
+            FancyBboxPatch(
+                (left, low),
+                box.width,
+                box.height,
+                boxstyle="round,pad=0,rounding_size=0.05",
+                facecolor=face,
+                edgecolor=OUTLINE,
+                linewidth=0.7 * scale,
+                linestyle=(0, (3, 2)) if node in part.links else "solid",
+                zorder=2,
+            )
+        )
+        ax.text(
+            box.x,
+            box.y,
+            box.text,
+            ha="center",
+            va="center_baseline" if "\n" not in box.text else "center",
+            fontsize=box.points * scale,
+            fontstyle="italic" if kind == INPUT else "normal",
+            fontweight="bold" if kind == OUTPUT else "normal",
+            color=ink(face),
+            linespacing=1.1,
+            parse_math=False,
+            zorder=3,
+        )
+
+
+def _draw_headings(ax: Axes, picture: Picture, scale: float) -> None:
+    for name, x in picture.headings:
+        ax.text(x, picture.size[1] - MARGIN, name, ha="center", va="top", fontsize=LETTERS * scale, color="0.4")
+
+
+def _add_colour_bars(ax: Axes, picture: Picture, shown: Mapping[str, ScalarMappable], scale: float) -> None:
+    """Put colour bars below the boxes, in the middle."""
+    left = (picture.size[0] - BETWEEN_BARS) / 2 - BAR[0]
+    for k, (name, mappable) in enumerate(shown.items()):
+        place = ax.inset_axes((left + k * (BAR[0] + BETWEEN_BARS), picture.bars, *BAR), transform=ax.transData)
+        bar = ax.figure.colorbar(mappable, cax=place, orientation="horizontal")
+        bar.set_label(name, fontsize=LETTERS * scale, labelpad=4 * scale, parse_math=False)
+        low, high = mappable.get_clim()
+        bar.set_ticks([low, 0, high], labels=[Formatter.fix_minus(f"{low:.2g}"), "0", f"{high:.2g}"])
+        bar.ax.tick_params(labelsize=LETTERS * scale, length=3.5 * scale, pad=3.5 * scale, width=0.8 * scale)
+        bar.outline.set_visible(False)

@@ -1,0 +1,95 @@
+"""``e2t.pl.history``."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from matplotlib.ticker import MaxNLocator
+
+from edge2torch import _keys, _slots
+from edge2torch.pl._figure import finish, new_axes
+from edge2torch.pl._text import points
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+#: blue and vermilion of Okabe & Ito, which stay apart with any kind of colour blindness
+TRAIN, VALIDATION = "#0072b2", "#d55e00"
+
+
+def history(
+    adata: AnnData,
+    *,
+    key: str = _keys.DEFAULT,
+    figsize: tuple[float, float] | None = None,
+    ax: Axes | None = None,
+    show: bool = False,
+) -> Axes:
+    """Plot the loss of training and validation cells over the epochs.
+
+    A vertical line marks the epoch whose weights were kept: the one with the lowest loss on the validation cells.
+
+    Parameters
+    ----------
+    adata
+        With a result of :func:`edge2torch.tl.fit`.
+    key
+        Name of the result.
+    figsize
+        Width and height of a new figure in inches.
+    ax
+        Where to draw; ``None`` for a new figure.
+    show
+        Whether to call ``plt.show()``.
+
+    Returns
+    -------
+    The Axes.
+
+    Raises
+    ------
+    Edge2TorchError
+        If there is no trained model.
+
+    Examples
+    --------
+    >>> import scanpy as sc, edge2torch as e2t
+    >>> adata = sc.datasets.pbmc68k_reduced()
+    >>> e2t.pp.build_graph(adata, "hallmark")  # doctest: +ELLIPSIS
+    [edge2torch] hallmark: ...
+    >>> e2t.tl.fit(adata, "bulk_labels", max_epochs=2, progress_bar=False)
+    >>> ax = e2t.pl.history(adata)
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('epoch', 'loss (cross-entropy)')
+    """
+    _slots.check_adata(adata)
+    losses = pd.DataFrame(_slots.results(adata, key, _keys.HISTORY, "e2t.tl.fit"))
+    if ax is None:
+        unit = points("medium") / 10
+        width, height = figsize or (4.2 * unit, 3 * unit)
+        ax = new_axes(width, height, "constrained")
+    best = losses.iloc[losses["val_loss"].fillna(inf).to_numpy().argmin()]
+    marker = "o" if len(losses) < 10 else ""
+    for column, name, colour in (("train_loss", "training", TRAIN), ("val_loss", "validation", VALIDATION)):
+        ax.plot(losses["epoch"], losses[column], color=colour, label=name, marker=marker, markersize=4, linewidth=1.5)
+    ax.axvline(best["epoch"], color="0.5", linestyle="--", linewidth=1, zorder=1)
+    ax.plot(
+        best["epoch"],
+        best["val_loss"],
+        "o",
+        color=VALIDATION,
+        markeredgecolor="white",
+        markersize=7,
+        label=f"kept: epoch {best['epoch']:.0f}",
+        zorder=3,
+    )
+    ax.set(xlabel="epoch", ylabel="loss (cross-entropy)")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(visible=False)
+    ax.legend(frameon=True, framealpha=1, edgecolor="none", fontsize="small")  # the frame hides the line behind it
+    finish(show)
+    return ax

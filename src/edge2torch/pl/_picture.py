@@ -1,0 +1,157 @@
+"""Where boxes, letters and lines of a sub-network are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge2torch.graph.graph import INPUT, OUTPUT
+from edge2torch.pl._figure import SCORE
+from edge2torch.pl._layout import place
+from edge2torch.pl._text import text_size, wrap, wrap_all
+
+if TYPE_CHECKING:
+    from edge2torch.pl._subnetwork import Subnetwork
+
+#: most characters in a line, and most lines, of the label of a node
+WIDTH, LINES = 22, 4
+#: size of letters in points, and of those of nodes that only link others
+LETTERS, SMALL = 8.33, 7.0
+#: in inches: between columns, boxes, and lines that cross a column; around the text in a box; around the picture; above
+#: the boxes, for headings
+BETWEEN, GAP, LANE, PAD, MARGIN, ABOVE = 0.8, 0.14, 0.12, 0.06, 0.15, 0.45
+#: colour bars, in inches: width and height; between them; above and below them, without their captions
+BAR, BETWEEN_BARS, OVER_BARS, UNDER_BARS = (1.4, 0.1), 0.6, 0.31, 0.31
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """A node in a picture, in inches.
+
+    Attributes
+    ----------
+    text
+        Its label, in lines.
+    points
+        Size of its letters.
+    x, y
+        Centre, seen from the lower left corner of the picture.
+    width, height
+        Size.
+    """
+
+    text: str
+    points: float
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """All parts of a picture, in inches from its lower left corner.
+
+    Attributes
+    ----------
+    boxes
+        Per node.
+    lines
+        Per edge, its points: a curve leads from the first to the second, a straight line to the third, a curve ...
+    headings
+        Name and centre of each column.
+    size
+        Width and height.
+    bars
+        Height at which the colour bars are.
+    caption
+        What the colours of the boxes mean.
+    """
+
+    boxes: dict[str, Box]
+    lines: dict[tuple[str, str], list[tuple[float, float]]]
+    headings: list[tuple[str, float]]
+    size: tuple[float, float]
+    bars: float
+    caption: str
+
+
+def arrange(part: Subnetwork) -> Picture:
+    """Place the nodes of a sub-network in columns, a layer each, genes on the left."""
+    layer = {node: int(part.graph.nodes[node]["layer"]) for node in part.graph}
+    layers = sorted(set(layer.values()))
+    column = {node: layers.index(layer[node]) for node in layer}
+    boxes = _boxes(part)
+    layout = place(part.graph, column, {node: box.height + _gap(part, node) for node, box in boxes.items()}, LANE)
+    caption = SCORE if part.group == part.label(part.output) else f"{SCORE}\nin {wrap(part.group, 30, 1)}"
+    bars = UNDER_BARS + text_size(caption, LETTERS)[1]
+    up = bars + OVER_BARS - min(layout.y[node] - box.height / 2 for node, box in boxes.items())
+    top = up + max(layout.y[node] + box.height / 2 for node, box in boxes.items())
+    widths = [max(boxes[node].width for node in column if column[node] == k) for k in range(len(layers))]
+    sides, width = _sides(widths)
+    boxes = {
+        node: replace(box, x=sum(sides[column[node]]) / 2, y=layout.y[node] + up, width=widths[column[node]])
+        for node, box in boxes.items()
+    }
+    via = {edge: [y + up for y in crossed] for edge, crossed in layout.via.items()}
+    kinds = {k: part.kind(node) for node, k in column.items()}
+    names = [{INPUT: "genes", OUTPUT: "class"}.get(kinds[k], f"layer {number}") for k, number in enumerate(layers)]
+    headings = [(name, sum(ends) / 2) for name, ends in zip(names, sides, strict=True)]
+    return Picture(boxes, _lines(part, boxes, column, sides, via), headings, (width, top + ABOVE), bars, caption)
+
+
+def _boxes(part: Subnetwork) -> dict[str, Box]:
+    """Sizes of the boxes; they are placed later."""
+    texts = wrap_all([part.label(node) for node in part.graph], WIDTH, LINES)
+    boxes = {}
+    for node, text in zip(part.graph, texts, strict=True):
+        size = SMALL if node in part.links else LETTERS
+        kind = part.kind(node)
+        width, height = text_size(text, size, "bold" if kind == OUTPUT else "normal")
+        # letters on a screen are up to 4% wider than their outlines
+        boxes[node] = Box(text, size, 0, 0, 1.04 * width + 2 * PAD, height + (PAD if kind == INPUT else 2 * PAD))
+    return boxes
+
+
+def _gap(part: Subnetwork, node: str) -> float:
+    return GAP / 2 if part.kind(node) == INPUT else GAP
+
+
+def _sides(widths: Sequence[float]) -> tuple[list[tuple[float, float]], float]:
+    """Left and right end of each column, and the width of the picture, which has room for two colour bars."""
+    needed = sum(widths) + BETWEEN * (len(widths) - 1) + 2 * MARGIN
+    width = max(needed, 2 * BAR[0] + BETWEEN_BARS + 4 * MARGIN)
+    left = MARGIN + (width - needed) / 2 + np.cumsum([0, *widths[:-1]]) + BETWEEN * np.arange(len(widths))
+    return [(float(start), float(start + across)) for start, across in zip(left, widths, strict=True)], width
+
+
+def _lines(
+    part: Subnetwork,
+    boxes: Mapping[str, Box],
+    column: Mapping[str, int],
+    sides: list[tuple[float, float]],
+    via: Mapping[tuple[str, str], list[float]],
+) -> dict[tuple[str, str], list[tuple[float, float]]]:
+    leaves: dict[tuple[str, str], float] = {}
+    enters: dict[tuple[str, str], float] = {}
+    for node, box in boxes.items():
+        ahead = {(node, other): (via[node, other] or [boxes[other].y])[0] for other in part.graph.succ[node]}
+        behind = {(other, node): (via[other, node] or [boxes[other].y])[-1] for other in part.graph.pred[node]}
+        leaves.update(_spread(box, ahead))
+        enters.update(_spread(box, behind))
+    lines = {}
+    for edge in part.graph.edges:
+        first, last = column[edge[0]], column[edge[1]]
+        crossed = [(x, y) for k, y in enumerate(via[edge], first + 1) for x in sides[k]]
+        lines[edge] = [(sides[first][1], leaves[edge]), *crossed, (sides[last][0], enters[edge])]
+    return lines
+
+
+def _spread(box: Box, towards: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
+    """Share the side of a box among the edges that meet there, in the order of where they come from."""
+    order = sorted(towards, key=towards.__getitem__)
+    reach = min(0.6 * box.height, 0.06 * (len(order) - 1)) / 2
+    return dict(zip(order, np.linspace(box.y - reach, box.y + reach, len(order)).tolist(), strict=True))

@@ -1,0 +1,106 @@
+"""What all plots have in common."""
+
+from __future__ import annotations
+
+import inspect
+
+import anndata as ad
+import matplotlib.pyplot as plt
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+import edge2torch as e2t
+from edge2torch import Edge2TorchError
+
+PLOTS = [getattr(e2t.pl, name) for name in e2t.pl.__all__]
+every_plot = pytest.mark.parametrize("plot", PLOTS, ids=e2t.pl.__all__)
+
+
+@every_plot
+def test_signature(plot):
+    first, *others = inspect.signature(plot).parameters.values()
+    assert first.name == "adata"
+    assert all(other.kind is other.KEYWORD_ONLY for other in others)
+    assert {other.name: other.default for other in others if other.name in ("key", "ax", "figsize", "show")} == {
+        "key": "e2t",
+        "ax": None,
+        "figsize": None,
+        "show": False,
+    }
+
+
+@every_plot
+def test_opens_one_figure_and_returns_its_axes(plot, hallmark):
+    ax = plot(hallmark)
+    assert isinstance(ax, Axes)
+    assert [plt.figure(number) for number in plt.get_fignums()] == [ax.figure]
+
+
+@every_plot
+def test_draws_into_given_axes_without_pyplot(plot, hallmark):
+    ax = Figure(figsize=(9, 6)).add_subplot()
+    assert plot(hallmark, ax=ax) is ax
+    assert not plt.get_fignums()
+    ax.figure.draw_without_rendering()
+
+
+@every_plot
+def test_figsize(plot, hallmark):
+    assert plot(hallmark, figsize=(7, 5)).figure.get_size_inches().tolist() == [7, 5]
+
+
+@every_plot
+def test_shows_when_asked(plot, hallmark, monkeypatch):
+    shown = []
+    monkeypatch.setattr(plt, "show", lambda: shown.append(plt.get_fignums()))
+    plot(hallmark, show=True)
+    assert shown == [plt.get_fignums()]
+
+
+@every_plot
+def test_many_open_figures_do_not_warn(plot, hallmark):
+    with plt.rc_context({"figure.max_open_warning": 2}):
+        for _ in range(4):
+            plot(hallmark)
+
+
+@every_plot
+def test_leaves_adata_alone_and_reads_it_from_a_file(plot, hallmark, tmp_path):
+    before = hallmark.copy()
+    hallmark.write_h5ad(tmp_path / "cells.h5ad")
+    texts = [_texts(plot(adata)) for adata in (hallmark, ad.read_h5ad(tmp_path / "cells.h5ad"))]
+    assert texts[0] == texts[1]
+    assert hallmark.uns["e2t"]["rank_nodes"].equals(before.uns["e2t"]["rank_nodes"])
+    assert (hallmark.obsm["e2t_nodes"] == before.obsm["e2t_nodes"]).all()
+
+
+def _texts(ax):
+    ax.figure.canvas.draw()
+    return [text.get_text() for text in ax.figure.findobj(plt.Text)]
+
+
+@every_plot
+def test_under_settings_of_scanpy(plot, hallmark):
+    with plt.rc_context({"axes.grid": True, "font.size": 14, "figure.constrained_layout.use": True, "figure.dpi": 80}):
+        plot(hallmark).figure.canvas.draw()
+
+
+@every_plot
+def test_result_that_does_not_exist(plot, hallmark):
+    with pytest.raises(Edge2TorchError, match="there is one under 'e2t': pass key="):
+        plot(hallmark, key="other")
+
+
+@every_plot
+def test_not_an_anndata(plot):
+    with pytest.raises(Edge2TorchError, match="adata must be an AnnData, not dict"):
+        plot({})
+
+
+@every_plot
+def test_before_the_step_it_needs(plot, unfitted):
+    step = "e2t.tl.fit" if plot is e2t.pl.history else "e2t.tl.interpret"
+    with pytest.raises(Edge2TorchError, match=f"run {step} first"):
+        plot(unfitted)
+    assert not plt.get_fignums()
