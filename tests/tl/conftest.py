@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import scanpy as sc
+import scipy.sparse as sp
+from anndata import AnnData
+
+import edge2torch as e2t
+
+GENES = [f"g{i}" for i in range(12)]
+#: enough to learn a little
+LEARN = {"max_epochs": 20, "batch_size": 8, "lr": 0.05, "weight_decay": 0.0, "input_dropout": 0.0}
+
+
+def assert_same(one: Any, two: Any, where: str = "adata") -> None:
+    """Compare what an AnnData may hold, deeply."""
+    assert type(one) is type(two), where
+    if isinstance(one, pd.DataFrame):
+        pd.testing.assert_frame_equal(one, two, obj=where)
+    elif isinstance(one, dict):
+        assert list(one) == list(two), where
+        for name in one:
+            assert_same(one[name], two[name], f"{where}[{name!r}]")
+    elif sp.issparse(one):
+        assert_same(one.toarray(), two.toarray(), where)
+    elif isinstance(one, np.ndarray):
+        assert one.dtype == two.dtype, where
+        np.testing.assert_array_equal(one, two, err_msg=where)
+    else:
+        assert one == two, where
+
+
+def parts(adata: AnnData) -> dict[str, Any]:
+    mappings = {name: dict(getattr(adata, name)) for name in ("obsm", "varm", "obsp", "varp", "layers", "uns")}
+    raw = adata.raw.X if adata.raw is not None else None
+    return {"X": adata.X, "raw": raw, "obs": adata.obs, "var": adata.var, **mappings}
+
+
+@pytest.fixture(scope="session")
+def same() -> Callable[[AnnData, AnnData], None]:
+    """``same(one, two)``: raise where they differ."""
+    return lambda one, two: assert_same(parts(one), parts(two))
+
+
+@pytest.fixture(scope="session")
+def unchanged() -> Callable[[AnnData], AbstractContextManager[None]]:
+    """``with unchanged(adata):`` nothing in it may differ afterwards."""
+
+    @contextmanager
+    def check(adata: AnnData) -> Iterator[None]:
+        before = adata.copy()
+        yield
+        assert_same(parts(adata), parts(before))
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def make_cells() -> Callable[..., AnnData]:
+    """Cells of some classes, one gene up in each, with a graph of three pathways."""
+
+    def make(classes: Sequence[str] = ("α/β T", "B", "NK"), n: int = 14, net: pd.DataFrame | None = None) -> AnnData:
+        rng = np.random.default_rng(0)
+        labels = np.repeat(np.arange(len(classes)), n)
+        x = rng.normal(size=(labels.size, len(GENES))).astype(np.float32)
+        x[np.arange(labels.size), labels] += 4
+        kinds = pd.Categorical.from_codes(labels, categories=list(classes))
+        order = rng.permutation(labels.size)
+        adata = AnnData(
+            x[order],
+            obs=pd.DataFrame({"kind": kinds[order]}, index=[f"cell_{i}" for i in range(labels.size)]),
+            var=pd.DataFrame(index=GENES),
+        )
+        if net is None:
+            net = pd.DataFrame({"source": ["P", "Q/R", "π"] * 4, "target": GENES})
+        e2t.pp.build_graph(adata, net, min_genes=1)
+        return adata
+
+    return make
+
+
+@pytest.fixture
+def adata(make_cells: Callable[..., AnnData]) -> AnnData:
+    return make_cells()
+
+
+@pytest.fixture(scope="session")
+def fitted_once(make_cells: Callable[..., AnnData]) -> AnnData:
+    adata = make_cells()
+    e2t.tl.fit(adata, "kind", split=(0.6, 0.2, 0.2), progress_bar=False, **LEARN)
+    return adata
+
+
+@pytest.fixture
+def fitted(fitted_once: AnnData) -> AnnData:
+    return fitted_once.copy()
+
+
+@pytest.fixture(scope="session")
+def pbmc() -> AnnData:
+    """Real cells with the hierarchy of Reactome, fitted with the defaults and interpreted; not to be changed."""
+    adata = sc.datasets.pbmc68k_reduced()
+    e2t.pp.build_graph(adata, "reactome")
+    e2t.tl.fit(adata, "bulk_labels", progress_bar=False)
+    e2t.tl.interpret(adata, cell_features=True)
+    return adata

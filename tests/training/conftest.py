@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edge2torch.cells import Cells, batches
+from edge2torch.training import Classifier
+
+CLASS_WEIGHT = torch.tensor([0.5, 2.0, 1.0])
+
+
+@pytest.fixture
+def cells() -> Cells:
+    """90 cells of three classes that noise hides well enough to overfit."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 30)
+    x = rng.normal(size=(90, 6)).astype(np.float32)
+    x[np.arange(90), labels] += 1
+    names = [f"g{i}" for i in range(6)]
+    return Cells(x, names, names, labels)
+
+
+@pytest.fixture
+def make_module() -> Callable[..., Classifier]:
+    def make(**arguments: Any) -> Classifier:
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            model = nn.Sequential(nn.Linear(6, 20), nn.Tanh(), nn.Linear(20, 3))
+        settings = {"lr": 0.05, "weight_decay": 0.0, "input_dropout": 0.0, **arguments}
+        return Classifier(model, CLASS_WEIGHT, **settings)
+
+    return make
+
+
+@pytest.fixture
+def loaders(cells: Cells) -> tuple[Any, Any]:
+    """Loaders of 45 cells to train on and 45 to validate on, half of each class."""
+    rows = np.arange(90)
+    return (
+        batches(cells, 16, rows[rows % 2 == 0], shuffle=torch.Generator().manual_seed(3)),
+        batches(cells, 1024, rows[rows % 2 == 1]),
+    )
