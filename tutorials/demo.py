@@ -67,19 +67,17 @@ def main() -> None:
     print(f"\nBalanced accuracy on held-out cells, {options.seeds} split(s)")
     for name in results[0]:
         scores = [result[name] for result in results]
-        print(f"  {np.mean(scores):.3f}  {name}" + (f"  ({min(scores):.3f} to {max(scores):.3f})" if len(scores) > 1 else ""))
+        spread = f"  ({min(scores):.3f} to {max(scores):.3f})" if len(scores) > 1 else ""
+        print(f"  {np.mean(scores):.3f}  {name}{spread}")
 
     e2t.tl.interpret(adata)
     show_top(adata)
 
     options.out.mkdir(exist_ok=True)
     adata.write_h5ad(options.out / "pbmc68k_reactome.h5ad")
-    for name, figure in {
-        "nodes": e2t.pl.nodes(adata),
-        "graph": e2t.pl.graph(adata),
-        "history": e2t.pl.history(adata),
-    }.items():
-        figure.get_figure().savefig(options.out / f"{name}.png", dpi=150, bbox_inches="tight")
+    axes = {"nodes": e2t.pl.nodes(adata), "graph": e2t.pl.graph(adata, group="4"), "history": e2t.pl.history(adata)}
+    for name, ax in axes.items():
+        ax.figure.savefig(options.out / f"{name}.png", dpi=150, bbox_inches="tight")
     print(f"\nThe scored cells and three figures are in {options.out}/ ({time.perf_counter() - begin:.0f} s)")
 
 

@@ -29,12 +29,13 @@ def check_whole(name: str, value: Any, least: int = 1, most: int | None = None) 
         raise Edge2TorchError(f"{name}={value!r} must be a whole number {limit}")
 
 
-def check_number(name: str, value: Any, least: float = 0.0, below: float = math.inf) -> None:
-    """Raise if an argument is not a number that is at least one limit and below another."""
+def check_number(name: str, value: Any, *, below: float = math.inf, positive: bool = False) -> None:
+    """Raise if an argument is not a number that is at least 0 (or positive) and below a limit."""
     right = isinstance(value, Real) and not isinstance(value, bool)
-    if not right or not least <= value < below:
-        limit = "" if below == math.inf else f" and less than {below:g}"
-        raise Edge2TorchError(f"{name}={value!r} must be a number that is at least {least:g}{limit}")
+    if not right or not 0 <= value < below or (positive and value == 0):
+        least = "positive" if positive else "at least 0"
+        limit = "finite" if below == math.inf else f"less than {below:g}"
+        raise Edge2TorchError(f"{name}={value!r} must be a number that is {least} and {limit}")
 
 
 def check_seed(random_state: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from edge2torch.errors import Edge2TorchError
 
@@ -15,6 +16,27 @@ MODEL = "model"
 HISTORY = "history"
 METRICS = "metrics"
 RANK_NODES = "rank_nodes"
+
+
+class Made(NamedTuple):
+    """What functions have written.
+
+    Attributes
+    ----------
+    parts
+        Parts of ``uns[key]``.
+    slots
+        Keys of ``obs``, ``obsm`` and ``varm``.
+    steps
+        Parts of ``uns[key]["params"]``.
+    """
+
+    parts: tuple[str, ...] = ()
+    slots: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+
+
+NOTHING = Made()
 
 
 @dataclass(frozen=True)
@@ -59,11 +81,16 @@ class Keys:
         return f"{self.key}_features"
 
     @property
-    def of_fit(self) -> tuple[str, ...]:
+    def of_fit(self) -> Made:
         """Everything that holds only as long as the model does."""
-        return (HISTORY, METRICS, MODEL, self.pred, self.split, self.proba, *self.of_interpret)
+        scores = self.of_interpret
+        return Made(
+            parts=(HISTORY, METRICS, MODEL, *scores.parts),
+            slots=(self.pred, self.split, self.proba, *scores.slots),
+            steps=("fit", *scores.steps),
+        )
 
     @property
-    def of_interpret(self) -> tuple[str, ...]:
+    def of_interpret(self) -> Made:
         """Everything that holds only as long as the scores do."""
-        return (RANK_NODES, self.nodes, self.features)
+        return Made(parts=(RANK_NODES,), slots=(self.nodes, self.features), steps=("interpret",))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,13 @@ def results(adata: AnnData, key: str, part: str, made_by: str) -> Any:
     return found[part]
 
 
+def check_free(adata: AnnData, key: str) -> None:
+    """Raise if ``uns[key]`` is in use for something that is not a result of this package."""
+    found = adata.uns.get(_keys.Keys(key).key)
+    if found is not None and not (isinstance(found, Mapping) and _keys.GRAPH in found and _keys.NODES in found):
+        raise Edge2TorchError(f"adata.uns[{key!r}] holds something else: choose another key_added")
+
+
 def graph_table(adata: AnnData, key: str) -> pd.DataFrame:
     """Read the edge list."""
     return pd.DataFrame(results(adata, key, _keys.GRAPH, "e2t.pp.build_graph"))
@@ -67,7 +74,7 @@ def write(
     obs: Mapping[str, Any] | None = None,
     obsm: Mapping[str, Any] | None = None,
     varm: Mapping[str, Any] | None = None,
-    stale: Sequence[str] = (),
+    stale: _keys.Made = _keys.NOTHING,
 ) -> None:
     """Write everything a function made, in one go.
 
@@ -84,16 +91,17 @@ def write(
     obs, obsm, varm
         Columns and arrays to set.
     stale
-        Parts of ``uns[key]``, and slots of ``obs``, ``obsm`` and ``varm``, that no longer hold.
+        What no longer holds, and is removed.
     """
     if adata.is_view:
         adata._init_as_actual(adata.copy())
-    result = {name: part for name, part in adata.uns.get(key, {}).items() if name not in stale}
+    result = {name: part for name, part in adata.uns.get(key, {}).items() if name not in stale.parts}
     result.update(uns or {})
-    for step, arguments in (called or {}).items():
-        result[_keys.PARAMS] = {**result.get(_keys.PARAMS, {}), step: {**_plain(arguments), **_version()}}
+    steps = {name: step for name, step in result.get(_keys.PARAMS, {}).items() if name not in stale.steps}
+    steps.update({step: {**_plain(arguments), **_version()} for step, arguments in (called or {}).items()})
+    result[_keys.PARAMS] = steps
     for place, parts in ((adata.obs, obs or {}), (adata.obsm, obsm or {}), (adata.varm, varm or {})):
-        for name in [name for name in stale if name in place]:
+        for name in [name for name in stale.slots if name in place]:
             del place[name]
         for name, value in parts.items():
             place[name] = value

@@ -37,6 +37,8 @@ OWN_ARGUMENTS = frozenset(
         "kwargs",
     }
 )
+#: attributes that Captum's DeepLift and LRP set on modules
+CAPTUM_ATTRIBUTES = frozenset({"activation", "activations", "input", "input_ref", "output", "output_ref", "rule"})
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,13 @@ def _prepared(model: nn.Module, method: Method, random_state: int) -> Iterator[N
     """Evaluation mode, gradients, seeds, and none of Captum's notes; all undone afterwards."""
     activations = {type(m).__name__ for m in model.modules() if type(m).__module__ == "torch.nn.modules.activation"}
     check_activations(method, activations)
-    with evaluating(model), seeded(random_state), torch.enable_grad(), warnings.catch_warnings():
+    with (
+        evaluating(model),
+        _restoring(model),
+        seeded(random_state),
+        torch.enable_grad(),
+        warnings.catch_warnings(),
+    ):
         warnings.filterwarnings("ignore", r"Setting (forward, )?backward hooks", UserWarning)
         yield
 
@@ -175,11 +183,34 @@ def _prepared(model: nn.Module, method: Method, random_state: int) -> Iterator[N
 @contextmanager
 def _epsilon_rules(model: nn.Module) -> Iterator[None]:
     """Let Captum's LRP treat edge layers as it treats ``nn.Linear``; it takes all rules away after a call."""
-    with evaluating(model):
+    with _restoring(model):
         for module in model.modules():
             if isinstance(module, EdgeLinear):
                 module.rule = EpsilonRule()
         yield
+
+
+@contextmanager
+def _restoring(model: nn.Module) -> Iterator[None]:
+    """Put back hooks and attributes of modules, which Captum may leave behind after an error, or take away."""
+    before = [
+        (
+            vars(module),
+            {name: vars(module)[name] for name in CAPTUM_ATTRIBUTES & vars(module).keys()},
+            {name: hooks.copy() for name, hooks in vars(module).items() if name.endswith("_hooks")},
+        )
+        for module in model.modules()
+    ]
+    try:
+        yield
+    finally:
+        for now, attributes, hooks in before:
+            for name in CAPTUM_ATTRIBUTES & now.keys():
+                del now[name]
+            now.update(attributes)
+            for name, registered in hooks.items():
+                now[name].clear()  # in place, because handles of hooks refer to it
+                now[name].update(registered)
 
 
 def _check_options(method: Method, options: Mapping[str, Any]) -> None:

@@ -48,7 +48,8 @@ class Cells(Dataset[Any]):
         where: str = "adata.var_names",
     ) -> None:
         columns = locate(features, names, where)
-        chosen = matrix[:, columns]
+        in_order = np.argsort(columns)  # matrices on disk can only be read in order
+        chosen = matrix[:, columns[in_order]][:, np.argsort(in_order)]
         self.matrix: Any = sp.csr_array(chosen) if is_sparse(chosen) else np.asarray(chosen)
         _check_values(self.matrix, features)
         self.labels = None if labels is None else torch.as_tensor(labels)

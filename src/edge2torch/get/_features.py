@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from edge2torch import _keys, _slots
@@ -44,4 +45,4 @@ def features(adata: AnnData, *, key: str = _keys.DEFAULT) -> pd.DataFrame:
             f"adata.varm[{keys.features!r}] has {scores.shape[1]:,} columns, but there are {len(classes):,} classes: "
             "run e2t.tl.interpret again"
         )
-    return pd.DataFrame(scores, index=adata.var_names, columns=classes)
+    return pd.DataFrame(np.array(scores), index=adata.var_names, columns=classes)

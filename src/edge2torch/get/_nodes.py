@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from anndata import AnnData
@@ -47,8 +48,8 @@ def nodes(adata: AnnData, *, key: str = _keys.DEFAULT) -> AnnData:
     made = AnnData(X=scores.copy(), obs=adata.obs.copy(), var=table.set_index("node", drop=True))
     made.var.index.name = None
     own = (keys.nodes, keys.features, keys.proba)
-    made.obsm.update({name: value for name, value in adata.obsm.items() if name not in own})
-    made.uns.update({name: value for name, value in adata.uns.items() if name.endswith("_colors")})
+    made.obsm.update({name: value.copy() for name, value in adata.obsm.items() if name not in own})
+    made.uns.update({name: deepcopy(value) for name, value in adata.uns.items() if name.endswith("_colors")})
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+
 from torch import nn
 
 from edge2torch.errors import Edge2TorchError, some

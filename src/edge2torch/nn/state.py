@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,32 +13,14 @@ from torch import nn
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model into evaluation mode; afterwards its modules are as before.
-
-    That includes modes, hooks and attributes, which attribution methods set and, after an error, leave behind.
-    """
-    before = {module: _copy_containers(vars(module)) for module in model.modules()}
+    """Put a model into evaluation mode; afterwards each of its modules has its former mode again."""
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
         yield
     finally:
-        for module, attributes in before.items():
-            _restore(vars(module), attributes)
-
-
-def _copy_containers(attributes: dict[str, Any]) -> dict[str, Any]:
-    return {name: value.copy() if isinstance(value, dict) else value for name, value in attributes.items()}
-
-
-def _restore(attributes: dict[str, Any], before: dict[str, Any]) -> None:
-    for name in attributes.keys() - before.keys():
-        del attributes[name]
-    for name, value in before.items():
-        if isinstance(value, dict) and isinstance(attributes.get(name), dict):
-            attributes[name].clear()  # in place: handles of hooks refer to the dictionary
-            attributes[name].update(value)
-        else:
-            attributes[name] = value
+        for module, mode in modes.items():
+            module.training = mode
 
 
 @contextmanager

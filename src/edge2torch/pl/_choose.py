@@ -74,9 +74,3 @@ def check_names(argument: str, wanted: str | Sequence[str], known: Iterable[str]
             f"there are {some(choices, 20)}"
         )
     return names
-
-
-def check_count(argument: str, value: int, least: int = 1) -> None:
-    """Raise if a number of things is not a whole number of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise Edge2TorchError(f"{argument}={value!r} must be a whole number of at least {least}")

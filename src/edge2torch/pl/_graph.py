@@ -14,8 +14,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import Formatter
 
 from edge2torch import _keys, _slots
+from edge2torch._checks import check_whole
 from edge2torch.graph.graph import INPUT, OUTPUT
-from edge2torch.pl._choose import check_count
 from edge2torch.pl._figure import DIVERGING, centred, finish, ink, new_axes
 from edge2torch.pl._picture import BAR, BETWEEN_BARS, LETTERS, MARGIN, Picture, arrange
 from edge2torch.pl._subnetwork import Subnetwork, subnetwork
@@ -106,8 +106,8 @@ def graph(
     'CD19+ B'
     """
     _slots.check_adata(adata)
-    check_count("n_nodes", n_nodes)
-    check_count("n_genes", n_genes)
+    check_whole("n_nodes", n_nodes)
+    check_whole("n_genes", n_genes)
     part = subnetwork(adata, group=group, target=target, nodes=nodes, n_nodes=n_nodes, n_genes=n_genes, key=key)
     picture = arrange(part)
     if ax is None:

@@ -11,7 +11,8 @@ import pandas as pd
 from matplotlib.transforms import Bbox
 
 from edge2torch import _keys, _slots
-from edge2torch.pl._choose import check_count, check_names, labels_of, mean_scores, name_of_groups
+from edge2torch._checks import check_whole
+from edge2torch.pl._choose import check_names, labels_of, mean_scores, name_of_groups
 from edge2torch.pl._figure import DIVERGING, SCORE, centred, finish, ink, new_axes
 from edge2torch.pl._text import points, text_size, wrap_all
 
@@ -96,7 +97,7 @@ def nodes(
     ['CD19+ B', 'CD56+ NK']
     """
     _slots.check_adata(adata)
-    check_count("n_nodes", n_nodes)
+    check_whole("n_nodes", n_nodes)
     means = mean_scores(adata, groupby, key)
     if groups is not None:
         means = means.loc[check_names("groups", groups, means.index)]

@@ -82,6 +82,7 @@ def build_graph(
     ['CD2', 'CD3E', 'LCK']
     """
     _slots.check_adata(adata)
+    _slots.check_free(adata, key_added)
     keys = _keys.Keys(key_added)
     check_whole("min_genes", min_genes)
     symbols = _symbols(adata, gene_symbols)
@@ -102,7 +103,7 @@ def build_graph(
             }
         },
         uns={_keys.GRAPH: network.edges, _keys.NODES: nodes},
-        stale=(_keys.PARAMS, *keys.of_fit),
+        stale=keys.of_fit,
     )
     note(_coverage(prior.name, network))
     return adata if copy else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +24,7 @@ from edge2torch.tl._predict import prediction
 from edge2torch.training import PARTS, Classifier, classification_metrics, predict_proba, stratified_split, train
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
     from anndata import AnnData
@@ -141,6 +142,7 @@ def fit(
     _check_arguments(called)
     edges = _slots.graph_table(adata, key)
     labels = read_labels(adata, target)
+    called["class_weight"] = _check_class_weight(class_weight, labels.classes)
     part = _given_split(adata, split) if isinstance(split, str) else stratified_split(labels.codes, split, random_state)
     edges, output_of = add_outputs(edges, labels.classes, readout)
     matrix, names = choose_matrix(adata, layer, use_raw)
@@ -155,7 +157,7 @@ def fit(
             where="adata.raw.var_names" if use_raw else "adata.var_names",
         )
         warn_if_counts(cells.matrix, "adata.raw" if use_raw else f"adata.layers[{layer!r}]" if layer else "adata.X")
-        weights = _class_weights(labels, class_weight, part == "train")
+        weights = _class_weights(labels, called["class_weight"], part == "train")
         module = Classifier(
             model,
             torch.tensor(weights[np.argsort(position)], dtype=torch.float32),
@@ -167,13 +169,13 @@ def fit(
             module,
             batches(
                 cells,
-                batch_size,
+                int(batch_size),
                 np.flatnonzero(part == "train"),
-                shuffle=torch.Generator().manual_seed(random_state),
+                shuffle=torch.Generator().manual_seed(int(random_state)),
             ),
             batches(cells, 1024, np.flatnonzero(part == "validation")),
-            max_epochs=max_epochs,
-            patience=patience,
+            max_epochs=int(max_epochs),
+            patience=int(patience),
             accelerator=accelerator,
             progress_bar=progress_bar,
             trainer_kwargs=trainer_kwargs,
@@ -223,7 +225,7 @@ def _write(adata: AnnData, key: str, result: _Result, called: dict[str, Any]) ->
             _keys.METRICS: classification_metrics(result.labels.codes, predicted, result.part),
         },
         obs={
-            keys.pred: prediction([classes[i] for i in predicted], classes, adata.obs_names),
+            keys.pred: prediction(adata, [classes[i] for i in predicted], classes, called["target"]),
             keys.split: pd.Categorical(result.part, categories=list(PARTS)),
         },
         obsm={keys.proba: result.proba},
@@ -237,7 +239,7 @@ def _check_arguments(called: Mapping[str, Any]) -> None:
         raise Edge2TorchError(f"activation={activation!r} must be a name, so that the model can be rebuilt from a file")
     for name in ("max_epochs", "patience", "batch_size"):
         check_whole(name, called[name])
-    check_number("lr", called["lr"])
+    check_number("lr", called["lr"], positive=True)
     check_number("weight_decay", called["weight_decay"])
     check_number("input_dropout", called["input_dropout"], below=1)
     check_seed(called["random_state"])
@@ -256,6 +258,22 @@ def _given_split(adata: AnnData, column: str) -> npt.NDArray[np.object_]:
     return part
 
 
+def _check_class_weight(class_weight: Any, classes: Sequence[str]) -> str | dict[str, float] | None:
+    if class_weight is None or (isinstance(class_weight, str) and class_weight == "balanced"):
+        return class_weight
+    if not isinstance(class_weight, Mapping):
+        raise Edge2TorchError(f"class_weight={class_weight!r} is unknown; use 'balanced', a mapping or None")
+    given = {str(name): weight for name, weight in class_weight.items()}
+    differing = sorted(set(given) ^ set(classes))
+    if differing:
+        raise Edge2TorchError(
+            f"class_weight must have exactly the classes of the target; it differs in {some(differing)}"
+        )
+    for name, weight in given.items():
+        check_number(f"class_weight[{name!r}]", weight, positive=True)
+    return {name: float(weight) for name, weight in given.items()}
+
+
 def _class_weights(
     labels: Labels, class_weight: str | Mapping[str, float] | None, training: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float64]:
@@ -267,12 +285,5 @@ def _class_weights(
     if class_weight is None:
         return np.ones(counts.size)
     if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            raise Edge2TorchError(f"class_weight={class_weight!r} is unknown; use 'balanced', a mapping or None")
         return np.asarray(counts.sum() / (counts.size * counts), dtype=float)
-    differing = sorted({str(name) for name in class_weight} ^ set(labels.classes))
-    if differing:
-        raise Edge2TorchError(
-            f"class_weight must have exactly the classes of the target; it differs in {some(differing)}"
-        )
-    return np.array([float(class_weight[name]) for name in labels.classes])
+    return np.array([class_weight[name] for name in labels.classes])

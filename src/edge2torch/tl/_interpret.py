@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: cells whose scores are computed before the next ones are read
 CELLS_AT_ONCE = 1024
-UNRECORDED = ("adata", "baseline", "key", "copy")
+UNRECORDED = ("adata", "key", "copy")
 
 
 def interpret(
@@ -63,7 +63,8 @@ def interpret(
     n_steps
         Steps along the path from the baseline, for methods that integrate along one.
     groupby
-        Column of ``adata.obs`` over whose groups node scores are averaged; ``None`` for the target of the fit.
+        Column of ``adata.obs`` over whose groups node scores are averaged; ``None`` for the target of the fit or, where
+        there is no such column, the classes that are explained.
     cell_features
         Whether to keep the scores of the genes for each cell, too.
     batch_size
@@ -114,11 +115,13 @@ def interpret(
     _slots.check_adata(adata)
     methods = find_pair(method)
     model, artifact = get_model(adata, key=key)
+    if not adata.n_obs:
+        raise Edge2TorchError("adata has no cells: there is nothing to interpret")
     fit_params = _slots.params(adata, key, "fit")
     cells = fitted_cells(adata, artifact.feature_names, fit_params)
     nodes = _slots.nodes_table(adata, key)
     explained = _explained(adata, target, fit_params, nodes, lambda: predict_proba(model, cells).argmax(axis=1))
-    groups = _groups(adata, groupby or str(fit_params["target"]))
+    groups = _groups(adata, groupby, str(fit_params["target"]), explained, nodes)
     request = Request(
         baseline=_baseline(baseline, cells), n_steps=n_steps, batch_size=batch_size, random_state=random_state
     )
@@ -130,7 +133,14 @@ def interpret(
     _slots.write(
         adata,
         key,
-        called={"interpret": {**called, "method": methods[0].name, "method_nodes": methods[1].name}},
+        called={
+            "interpret": {
+                **called,
+                "method": methods[0].name,
+                "method_nodes": methods[1].name,
+                "baseline": baseline if isinstance(baseline, str) else "array",
+            }
+        },
         uns={_keys.RANK_NODES: rank_nodes(scores, groups, nodes.iloc[hidden])},
         obsm={keys.nodes: scores, **({keys.features: features} if cell_features else {})},
         varm={
@@ -153,7 +163,7 @@ def _explained(
     if target == "predicted":
         return predict()
     if target != "label":
-        if target not in outputs:
+        if not isinstance(target, str) or target not in outputs:
             raise Edge2TorchError(f"target={target!r} must be 'label', 'predicted' or a class: {some(outputs, 20)}")
         return np.full(adata.n_obs, outputs.index(target), dtype=np.int64)
     column = str(fit_params["target"])
@@ -169,10 +179,20 @@ def _explained(
     return np.asarray(codes, dtype=np.int64)
 
 
-def _groups(adata: AnnData, groupby: str) -> pd.Categorical:
-    if groupby not in adata.obs:
-        raise Edge2TorchError(f"groupby={groupby!r} is not a column of adata.obs; it has {some(adata.obs)}")
-    return pd.Categorical(adata.obs[groupby].astype("category").cat.remove_unused_categories())
+def _groups(
+    adata: AnnData, groupby: str | None, fitted: str, explained: npt.NDArray[np.int64], nodes: pd.DataFrame
+) -> pd.Categorical:
+    """Groups of cells: a column of ``obs``, by default the target of the fit or, without it, the explained classes."""
+    if groupby is None and fitted not in adata.obs:
+        outputs = nodes.loc[nodes["kind"] == "output", "label"].to_numpy()
+        return pd.Categorical(outputs[explained])
+    column = fitted if groupby is None else groupby
+    if column not in adata.obs:
+        raise Edge2TorchError(f"groupby={column!r} is not a column of adata.obs; it has {some(adata.obs)}")
+    groups = pd.Categorical(adata.obs[column].astype("category").cat.remove_unused_categories())
+    if not len(groups.categories):
+        raise Edge2TorchError(f"groupby={column!r} has no values in adata.obs")
+    return groups
 
 
 def _baseline(baseline: str | npt.ArrayLike, cells: Cells) -> Tensor | None:
@@ -180,9 +200,13 @@ def _baseline(baseline: str | npt.ArrayLike, cells: Cells) -> Tensor | None:
     if isinstance(baseline, str):
         if baseline not in ("zero", "mean"):
             raise Edge2TorchError(f"baseline={baseline!r} must be 'zero', 'mean' or an array")
-        mean = np.asarray(cells.matrix.mean(axis=0), dtype=np.float32).reshape(1, n_inputs)
-        return None if baseline == "zero" else torch.from_numpy(mean)
-    array = np.atleast_2d(np.asarray(baseline, dtype=np.float32))
+        if baseline == "zero":
+            return None
+        return torch.from_numpy(np.asarray(cells.matrix.mean(axis=0), dtype=np.float32).reshape(1, n_inputs))
+    try:
+        array = np.atleast_2d(np.array(baseline, dtype=np.float32))
+    except (TypeError, ValueError) as error:
+        raise Edge2TorchError(f"baseline must be 'zero', 'mean' or an array of numbers: {error}") from error
     if array.ndim != 2 or array.shape[1] != n_inputs or not np.isfinite(array).all():
         raise Edge2TorchError(
             f"baseline must hold {n_inputs:,} finite numbers, one per input; its shape is {array.shape}"

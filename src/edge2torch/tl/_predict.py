@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -47,6 +48,8 @@ def predict(
     _slots.check_adata(adata)
     source = adata if reference is None else reference
     _slots.check_adata(source, "reference")
+    if reference is not None:
+        _slots.check_free(adata, key)
     model, artifact = get_model(source, key=key)
     fit_params = _slots.params(source, key, "fit")
     cells = fitted_cells(adata, artifact.feature_names, fit_params)
@@ -56,20 +59,32 @@ def predict(
     predicted = [class_of[artifact.output_nodes[i]] for i in proba.argmax(axis=1)]
     keys = _keys.Keys(key)
     adata = adata.copy() if copy else adata
-    carried = (_keys.GRAPH, _keys.NODES, _keys.MODEL, _keys.PARAMS) if reference is not None else ()
+    carried = {}
+    if reference is not None:
+        parts = (_keys.GRAPH, _keys.NODES, _keys.MODEL, _keys.PARAMS)
+        carried = {part: deepcopy(_slots.results(source, key, part, "e2t.tl.fit")) for part in parts}
+        carried[_keys.PARAMS].pop("interpret", None)
     _slots.write(
         adata,
         key,
-        uns={part: _slots.results(source, key, part, "e2t.tl.fit") for part in carried},
-        obs={keys.pred: prediction(predicted, fit_params["classes"], adata.obs_names)},
+        uns=carried,
+        obs={keys.pred: prediction(adata, predicted, fit_params["classes"], str(fit_params["target"]))},
         obsm={keys.proba: proba},
+        stale=keys.of_fit._replace(steps=()) if carried else _keys.NOTHING,
     )
     return adata if copy else None
 
 
-def prediction(predicted: Sequence[str], classes: Sequence[str], cells: pd.Index) -> pd.Series:
-    """Predicted classes as a column of ``obs``, with the categories of the target."""
-    return pd.Series(list(predicted), index=cells).astype(pd.CategoricalDtype(list(classes)))
+def prediction(adata: AnnData, predicted: Sequence[str], classes: Sequence[str], target: str) -> pd.Series:
+    """Predicted classes as a column of ``obs``.
+
+    Its categories are those of the target where ``adata`` has it, so that the two can be compared also if the classes
+    are numbers or truth values; otherwise they are text.
+    """
+    labels = adata.obs[target].dropna().unique() if target in adata.obs else []
+    as_given = {**{name: name for name in classes}, **{str(label): label for label in labels}}
+    values = pd.Series([as_given[name] for name in predicted], index=adata.obs_names, dtype=object)
+    return values.astype(pd.CategoricalDtype([as_given[name] for name in classes]))
 
 
 def fitted_cells(adata: AnnData, features: Sequence[str], fit_params: dict[str, object]) -> Cells:

@@ -20,5 +20,6 @@ def predict_proba(model: nn.Module, cells: Cells, batch_size: int = 1024) -> npt
     """Probability of every class for every cell: the softmax of the outputs, shape (cells, outputs)."""
     device = next(model.parameters()).device
     with evaluating(model), torch.no_grad():
-        parts = [model(x.to(device)).softmax(dim=1).cpu().numpy() for x, *_ in batches(cells, batch_size)]
+        served = batches(cells, batch_size) if len(cells) else [cells[np.arange(0)]]
+        parts = [model(x.to(device)).softmax(dim=1).cpu().numpy() for x, *_ in served]
     return np.concatenate(parts).astype(np.float32)

@@ -43,7 +43,7 @@ def stratified_split(
     >>> stratified_split(np.zeros(10, dtype=int), (0.6, 0.2, 0.2), random_state=0).tolist().count("train")
     6
     """
-    if len(fractions) != 3 or min(fractions) < 0 or min(fractions[:2]) == 0 or abs(sum(fractions) - 1) > 1e-6:
+    if not _are_shares(fractions):
         raise Edge2TorchError(
             f"split={fractions!r} must be three shares for train, validation and test that add up to 1; "
             "those of train and validation must be positive"
@@ -58,3 +58,13 @@ def stratified_split(
             part[cells[:taken]] = name
             cells = cells[taken:]
     return part
+
+
+def _are_shares(fractions: object) -> bool:
+    try:
+        shares = np.asarray(fractions, dtype=float)
+    except (TypeError, ValueError):
+        return False
+    return shares.shape == (3,) and bool(
+        (shares >= 0).all() and (shares[:2] > 0).all() and abs(shares.sum() - 1) < 1e-6
+    )

@@ -13,6 +13,8 @@ import pandas as pd
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from tqdm import tqdm
 
+from edge2torch.errors import Edge2TorchError
+
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.utils.data import DataLoader
@@ -98,9 +100,14 @@ def train(
     Returns
     -------
     The history, a row per epoch: ``epoch``, ``train_loss``, ``val_loss``.
+
+    Raises
+    ------
+    Edge2TorchError
+        If ``trainer_kwargs`` is not a mapping, or no epoch had a finite validation loss.
     """
     best = BestEpoch()
-    given = dict(trainer_kwargs or {})
+    given = _check_trainer_kwargs(trainer_kwargs)
     callbacks = [best, EarlyStopping("val_loss", patience=patience), *([Progress(max_epochs)] if progress_bar else [])]
     arguments = {
         "accelerator": accelerator,
@@ -112,11 +119,21 @@ def train(
         "enable_progress_bar": False,
         "num_sanity_val_steps": 0,
         **given,
-        "callbacks": [*callbacks, *given.get("callbacks", [])],
+        "callbacks": [*callbacks, *given.get("callbacks", ())],
     }
     with _quiet_lightning():
         L.Trainer(**arguments).fit(module, train_cells, validation_cells)
+    if not best.best_state:
+        raise Edge2TorchError("the validation loss was never a finite number: use a smaller lr, and look at the values")
     return pd.DataFrame(best.history).astype({"epoch": "int64"})
+
+
+def _check_trainer_kwargs(trainer_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
+    if not isinstance(trainer_kwargs, Mapping | None):
+        raise Edge2TorchError(f"trainer_kwargs={trainer_kwargs!r} must be a mapping of arguments of lightning.Trainer")
+    given = dict(trainer_kwargs or {})
+    callbacks = given.get("callbacks") or ()
+    return {**given, "callbacks": [callbacks] if isinstance(callbacks, Callback) else list(callbacks)}
 
 
 @contextmanager
