@@ -167,8 +167,7 @@ class _OneOutput(nn.Module):
 @contextmanager
 def _prepared(model: nn.Module, method: Method, random_state: int) -> Iterator[None]:
     """Evaluation mode, gradients, seeds, and none of Captum's notes; all undone afterwards."""
-    activations = {type(m).__name__ for m in model.modules() if type(m).__module__ == "torch.nn.modules.activation"}
-    check_activations(method, activations)
+    check_activations(method, _nonlinear(model))
     with (
         evaluating(model),
         _restoring(model),
@@ -178,6 +177,18 @@ def _prepared(model: nn.Module, method: Method, random_state: int) -> Iterator[N
     ):
         warnings.filterwarnings("ignore", r"Setting (forward, )?backward hooks", UserWarning)
         yield
+
+
+def _nonlinear(model: nn.Module) -> set[str]:
+    """Classes of a model's activations, and of leaf modules that others wrote, which may be anything."""
+    found = set()
+    for module in model.modules():
+        home = type(module).__module__
+        if home == "torch.nn.modules.activation":
+            found.add(type(module).__name__)
+        elif not any(module.children()) and not home.startswith(("torch.nn.modules.", "edge2torch.")):
+            found.add(f"{home}.{type(module).__qualname__}")
+    return found
 
 
 @contextmanager

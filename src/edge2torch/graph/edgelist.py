@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Hashable
+from itertools import chain
+
 import numpy as np
 import pandas as pd
 
@@ -77,10 +81,20 @@ def _check_names(edges: pd.DataFrame) -> None:
             raise Edge2TorchError(
                 f"edgelist[{column!r}] has {empty.size:,} empty names (rows {some(empty.tolist())}): drop or fill them"
             )
-    distinct = pd.unique(pd.concat([edges["source"], edges["target"]]).astype(object))
-    as_text = pd.Series([str(name) for name in distinct], dtype=object)
-    alike = as_text[as_text.duplicated(keep=False)].unique()
-    if len(alike):
+    texts: dict[object, set[str]] = {}
+    for name in chain(edges["source"].astype(object), edges["target"].astype(object)):
+        if not isinstance(name, Hashable):
+            raise Edge2TorchError(f"edgelist['source'] and ['target'] must hold names, not {name!r}: make them strings")
+        texts.setdefault(name, set()).add(str(name))
+    split = [text for several in texts.values() if len(several) > 1 for text in sorted(several)]
+    if split:
+        raise Edge2TorchError(
+            f"edgelist has equal names with different texts ({some(split)}), for example the numbers 1 and 1.0: "
+            "make all names strings"
+        )
+    counts = Counter(text for several in texts.values() for text in several)
+    alike = [text for text, count in counts.items() if count > 1]
+    if alike:
         raise Edge2TorchError(
             f"{len(alike):,} node names are different objects with the same text ({some(alike)}), "
             "for example the number 1 and the string '1': make all names strings"
@@ -111,13 +125,17 @@ def _check_metadata(edges: pd.DataFrame) -> None:
 
 
 def _check_weights(edges: pd.DataFrame) -> None:
+    if pd.api.types.is_complex_dtype(edges["initial_weight"].dtype):
+        raise Edge2TorchError("edgelist['initial_weight'] is not real")
     try:
         weights = pd.to_numeric(edges["initial_weight"]).to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError) as error:
         raise Edge2TorchError(f"edgelist['initial_weight'] is not numeric: {error}") from error
-    infinite = np.flatnonzero(np.isinf(weights))
+    infinite = np.flatnonzero(np.abs(weights) > np.finfo(np.float32).max)
     if infinite.size:
-        raise Edge2TorchError(f"edgelist['initial_weight'] is infinite in rows {some(infinite.tolist())}")
+        raise Edge2TorchError(
+            f"edgelist['initial_weight'] is infinite in rows {some(infinite.tolist())} (as a 32-bit number)"
+        )
     edges["initial_weight"] = weights
 
 

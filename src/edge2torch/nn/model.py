@@ -59,10 +59,14 @@ class FeedforwardLayerBlock(nn.Module):
             for layer, columns in zip(self.layers_read, self.columns.split(self.reads_sizes), strict=True)
         ]
         sums: Tensor = self.linear((pieces[0] if len(pieces) == 1 else torch.cat(pieces)).T)
-        state = sums if self.activation is None else self.activation(sums)
+        state = sums
+        if self.activation is not None:
+            # A tensor of its own where outputs read the sums, too: DeepLift and LRP replace all of the gradient of
+            # whatever goes into an activation.
+            state = self.activation(sums.clone() if self.any_output else sums)
         if self.dropout is not None:
             state = self.dropout(state)
-        return torch.where(self.is_output, sums, state) if self.any_output and state is not sums else state
+        return torch.where(self.is_output, sums, state) if self.any_output else state
 
 
 class EdgeModel(nn.Module):
