@@ -93,13 +93,15 @@ class Extractor:
 
 @pytest.fixture(scope="module")
 def tutorial() -> dict[str, Any]:
+    import matplotlib as mpl
     import matplotlib.pyplot as plt
 
     code = Extractor(TEXT.read_text()).code()
     assert code.count("e2t.") == 7, "every call of the package is extracted"
     assert "loss.backward()" in code
     names: dict[str, Any] = {"__name__": "tutorial"}
-    exec(compile(code, "tutorial", "exec"), names)
+    with mpl.rc_context():  # it sets a theme
+        exec(compile(code, "tutorial", "exec"), names)
     plt.close("all")
     return names
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import anndata as ad
 import captum.attr
 import mudata as md
@@ -23,8 +25,13 @@ def to_adata(frame: pd.DataFrame) -> ad.AnnData:
     )
 
 
+def without_pulling():
+    """Keep mudata 0.3 from copying columns of the modalities, of which it warns; later versions never do."""
+    return md.set_options(pull_on_update=False) if hasattr(md, "set_options") else nullcontext()
+
+
 def to_mdata(frame: pd.DataFrame) -> md.MuData:
-    with md.set_options(pull_on_update=False):
+    with without_pulling():
         return md.MuData({"one": to_adata(frame[["a", "c"]]), "two": to_adata(frame[["b"]])})
 
 

@@ -18,10 +18,11 @@ def _write(adata: AnnData, path: Path) -> None:
     if path.suffix == ".h5ad":
         adata.write_h5ad(path)
         return
-    with anndata.settings.override(zarr_write_format=3), warnings.catch_warnings():
-        # of zarr and anndata, on what will be the default one day
-        warnings.filterwarnings("ignore", "(zarr v3 autosharding|Consolidated metadata)")
-        adata.write_zarr(path)
+    with warnings.catch_warnings():
+        # of zarr and anndata, on what will be, or has become, the default
+        warnings.filterwarnings("ignore", "(zarr v3 autosharding|Consolidated metadata|This setting will be removed)")
+        with anndata.settings.override(zarr_write_format=3):
+            adata.write_zarr(path)
 
 
 def _read(path: Path) -> AnnData:

@@ -30,7 +30,7 @@ def test_uns_holds_tables_arrays_and_native_values(processed, key):
             assert isinstance(value.index, pd.RangeIndex), path
             assert all(type(name) is str and "/" not in name for name in value.columns), path
             for column, values in value.items():
-                texts = values.dtype == object
+                texts = pd.api.types.is_string_dtype(values)
                 assert texts or np.issubdtype(values.dtype, np.number), (path, column)
                 assert not texts or all(type(text) is str for text in values), (path, column)
         elif isinstance(value, np.ndarray):

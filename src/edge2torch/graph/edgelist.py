@@ -104,7 +104,7 @@ def _check_names(edges: pd.DataFrame) -> None:
 def _as_text(names: pd.Series) -> pd.Series:
     if isinstance(names.dtype, pd.CategoricalDtype):
         names = names.astype(names.cat.categories.dtype)
-    return pd.Series([str(name) for name in names], dtype=object, index=names.index)
+    return pd.Series([str(name) for name in names], index=names.index)
 
 
 def _check_repeats(edges: pd.DataFrame) -> None:
