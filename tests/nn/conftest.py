@@ -11,31 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import strategies as st
 
 from edge2torch import CompileArtifact, compile_graph
 from edge2torch.nn import EdgeModel
 
 FUNCTIONS = {"relu": lambda z: np.maximum(z, 0), "tanh": np.tanh, None: lambda z: z}
-
-
-@st.composite
-def _acyclic_edges(draw: st.DrawFn) -> pd.DataFrame:
-    """Draw an edge list with skip edges, and outputs at any depth."""
-    n_inputs = draw(st.integers(1, 4))
-    n_nodes = n_inputs + draw(st.integers(1, 8))
-    names = draw(st.permutations([f"n{i}" for i in range(n_nodes)]))
-    pairs = [
-        (names[source], names[target])
-        for target in range(n_inputs, n_nodes)
-        for source in sorted(draw(st.sets(st.integers(0, target - 1), min_size=1, max_size=4)))
-    ]
-    return pd.DataFrame(draw(st.permutations(pairs)), columns=["source", "target"])
-
-
-@pytest.fixture(scope="session")
-def acyclic_edges() -> st.SearchStrategy[pd.DataFrame]:
-    return _acyclic_edges()
 
 
 @pytest.fixture(scope="session")

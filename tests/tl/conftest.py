@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 import pytest
 import scanpy as sc
-import scipy.sparse as sp
 from anndata import AnnData
 
 import edge2torch as e2t
@@ -16,49 +13,6 @@ import edge2torch as e2t
 GENES = [f"g{i}" for i in range(12)]
 #: enough to learn a little
 LEARN = {"max_epochs": 20, "batch_size": 8, "lr": 0.05, "weight_decay": 0.0, "input_dropout": 0.0}
-
-
-def assert_same(one: Any, two: Any, where: str = "adata") -> None:
-    """Compare what an AnnData may hold, deeply."""
-    assert type(one) is type(two), where
-    if isinstance(one, pd.DataFrame):
-        pd.testing.assert_frame_equal(one, two, obj=where)
-    elif isinstance(one, dict):
-        assert list(one) == list(two), where
-        for name in one:
-            assert_same(one[name], two[name], f"{where}[{name!r}]")
-    elif sp.issparse(one):
-        assert_same(one.toarray(), two.toarray(), where)
-    elif isinstance(one, np.ndarray):
-        assert one.dtype == two.dtype, where
-        np.testing.assert_array_equal(one, two, err_msg=where)
-    else:
-        assert one == two, where
-
-
-def parts(adata: AnnData) -> dict[str, Any]:
-    mappings = {name: dict(getattr(adata, name)) for name in ("obsm", "varm", "obsp", "varp", "layers", "uns")}
-    raw = adata.raw.X if adata.raw is not None else None
-    return {"X": adata.X, "raw": raw, "obs": adata.obs, "var": adata.var, **mappings}
-
-
-@pytest.fixture(scope="session")
-def same() -> Callable[[AnnData, AnnData], None]:
-    """``same(one, two)``: raise where they differ."""
-    return lambda one, two: assert_same(parts(one), parts(two))
-
-
-@pytest.fixture(scope="session")
-def unchanged() -> Callable[[AnnData], AbstractContextManager[None]]:
-    """``with unchanged(adata):`` nothing in it may differ afterwards."""
-
-    @contextmanager
-    def check(adata: AnnData) -> Iterator[None]:
-        before = adata.copy()
-        yield
-        assert_same(parts(adata), parts(before))
-
-    return check
 
 
 @pytest.fixture(scope="session")
