@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +20,8 @@ KEYS = ["e2t", "second"]
 #: reads a file, predicts and interprets anew, and saves all numbers
 ELSEWHERE = """
 import sys
-import anndata, numpy as np, torch
+import anndata, matplotlib, numpy as np, torch
+matplotlib.use("Agg")
 import edge2torch as e2t
 threads, out, *paths = sys.argv[1:]
 torch.set_num_threads(int(threads))
@@ -46,6 +48,8 @@ for path in paths:
         model, artifact = e2t.get.model(adata, key=key)
         numbers[f"{name}_weights"] = model.edge_weights().detach().numpy()
         numbers[f"{name}_edges"] = np.array(sorted(map(str, e2t.get.graph(adata, key=key).edges)))
+        numbers[f"{name}_matrix"] = np.ravel(e2t.pl.nodes(adata, key=key).collections[0].get_array())
+        numbers[f"{name}_loss"] = e2t.pl.history(adata, key=key).lines[0].get_ydata()
 np.savez(out, **numbers)
 """
 
@@ -110,7 +114,10 @@ def test_another_process_gets_the_same_numbers(processed, elsewhere, suffix, key
         "ranks": processed.uns[key]["rank_nodes"]["score"],
         "weights": model.edge_weights().detach(),
         "edges": sorted(map(str, e2t.get.graph(processed, key=key).edges)),
+        "matrix": np.ravel(e2t.pl.nodes(processed, key=key).collections[0].get_array()),
+        "loss": e2t.pl.history(processed, key=key).lines[0].get_ydata(),
     }
+    plt.close("all")
     for part, values in expected.items():
         np.testing.assert_array_equal(elsewhere[f"{name}_{part}"], values, err_msg=part)
 
