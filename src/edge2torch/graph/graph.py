@@ -112,13 +112,11 @@ class Graph:
 
     def visible_inputs(self) -> npt.NDArray[np.int64]:
         """Count, for every node, the inputs from which a path leads to it (an input sees itself)."""
-        n_inputs = len(self.inputs)
-        rows: list[sp.csr_array] = [sp.eye_array(n_inputs, format="csr", dtype=np.int32)]
         by_target = sp.csr_array(
             (np.ones(self.source.size, dtype=np.int32), (self.target, self.source)), shape=(self.nodes.size,) * 2
         )
         bounds = np.searchsorted(self.layer, np.arange(self.n_layers + 1))
-        seen = rows[0]
+        seen = sp.eye_array(len(self.inputs), format="csr", dtype=np.int32)
         for k in range(1, self.n_layers):
             reached = by_target[bounds[k] : bounds[k + 1], : bounds[k]] @ seen
             reached.data[:] = 1  # paths are counted by the product; only whether there is one matters

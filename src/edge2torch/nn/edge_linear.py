@@ -65,7 +65,6 @@ class EdgeLinear(nn.Module):
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw the weights anew from torch's global generator; given initial weights are put back."""
-        n_targets = self.offsets.numel()
         ends = torch.cat([self.offsets[1:], self.offsets.new_tensor([self.source.numel()])])
         in_degree = (ends - self.offsets).repeat_interleave(ends - self.offsets, output_size=self.source.numel())
         self.weight.uniform_(-1, 1).mul_((3 / in_degree).sqrt())
@@ -73,7 +72,7 @@ class EdgeLinear(nn.Module):
             given = ~self.initial_weight.isnan()
             self.weight[given] = self.initial_weight[given].to(self.weight.dtype)
         if self.bias is not None:
-            self.bias.copy_(torch.zeros(n_targets))
+            self.bias.zero_()
         self.weight.copy_(self.edge_weight())
 
     def edge_weight(self) -> Tensor:

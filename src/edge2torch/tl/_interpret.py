@@ -240,8 +240,9 @@ def _mean_per_class(
     rows = adata.var_names.get_indexer(pd.Index(names))
     for k in range(len(outputs)):
         here = explained == k
-        mean[rows[rows >= 0], k] = features[here][:, rows >= 0].mean(axis=0) if here.any() else np.nan
-        if not here.any():
+        if here.any():
+            mean[rows[rows >= 0], k] = features[here][:, rows >= 0].mean(axis=0)
+        else:
             mean[:, k] = np.nan
     return mean
 
