@@ -43,7 +43,7 @@ def fit(
     activation: str | None = "tanh",
     readout: Literal["all", "top"] = "all",
     dropout: float = 0.0,
-    input_dropout: float = 0.5,
+    input_dropout: float = 0.3,
     max_epochs: int = 200,
     patience: int = 30,
     batch_size: int = 64,
