@@ -6,6 +6,8 @@ PIP_ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
+# The packages that bench measures beside ours: one of them has our import name.
+BENCH := .venv-bench
 INSTALL := $(BIN)/python -m pip install $(PIP_ARGS) --disable-pip-version-check -c constraints.txt
 # Needs the pip that constraints.txt names, so pip comes first.
 INSTALL_HERE = $(INSTALL) --build-constraint constraints.txt -e .
@@ -13,7 +15,7 @@ INSTALL_HERE = $(INSTALL) --build-constraint constraints.txt -e .
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types imports pytest notebooks priors build clean
+.PHONY: help demo test lint format types imports pytest bench notebooks priors build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +41,9 @@ imports: $(VENV)/.dev
 pytest: $(VENV)/.dev
 	MPLBACKEND=Agg $(ONE_THREAD) $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
 
+bench: $(VENV)/.runtime $(BENCH)/.peers ## measure speed beside other packages, write docs/speed.md
+	$(ONE_THREAD) $(BIN)/python tests/bench/speed.py --peers $(BENCH)/bin/python
+
 notebooks: $(VENV)/.dev ## run the notebooks again and save their output
 	$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False tutorials/*.ipynb
 
@@ -48,8 +53,8 @@ priors: $(VENV)/.priors ## build the prior tables in data/ again (on Debian 12)
 build: $(VENV)/.dev ## make sdist and wheel in dist/
 	$(BIN)/python -m build --no-isolation
 
-clean: ## remove .venv, caches and whatever was built
-	rm -rf $(VENV) build dist demo_output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## remove .venv, .venv-bench, caches and whatever was built
+	rm -rf $(VENV) $(BENCH) build dist demo_output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests data -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Parts of test run in this order, also under make -j.
@@ -77,3 +82,9 @@ $(VENV)/.priors: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) pip
 	$(INSTALL_HERE) --group priors
 	@touch $(VENV)/.runtime $@
+
+$(BENCH)/.peers: tests/bench/peers.txt constraints.txt | $(BIN)/python
+	$(PYTHON) -m venv $(BENCH) || { rm -rf $(BENCH); exit 1; }
+	$(subst $(BIN),$(BENCH)/bin,$(INSTALL)) pip
+	$(subst $(BIN),$(BENCH)/bin,$(INSTALL)) -r tests/bench/peers.txt
+	@touch $@

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
-    from edge2torch import get, pl, pp, tl
+    from edge2torch import get, io, pl, pp, tl
     from edge2torch.align import align_features_to_input_nodes
     from edge2torch.compile import CompileArtifact, compile_graph
     from edge2torch.customize import customize_model
+    from edge2torch.edge_weights import get_edge_weights, set_edge_weights
     from edge2torch.interpret import interpret_model
 
 __version__ = version("edge2torch")
@@ -24,9 +25,12 @@ __all__ = [
     "compile_graph",
     "customize_model",
     "get",
+    "get_edge_weights",
     "interpret_model",
+    "io",
     "pl",
     "pp",
+    "set_edge_weights",
     "tl",
 ]
 
@@ -36,7 +40,9 @@ _HOME = {
     "align_features_to_input_nodes": "align",
     "compile_graph": "compile",
     "customize_model": "customize",
+    "get_edge_weights": "edge_weights",
     "interpret_model": "interpret",
+    "set_edge_weights": "edge_weights",
 }
 
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from edge2torch._checks import check_choice, check_number
+from edge2torch._checks import check_choice, check_number, check_whole
 from edge2torch._notes import note
-from edge2torch.graph import Graph
-from edge2torch.nn import EdgeModel, make_activation
+from edge2torch.errors import Edge2TorchError, some
+from edge2torch.graph import Graph, node_options
+from edge2torch.nn import EdgeModel, FeedforwardModel, GraphModel, RecurrentModel, Wiring, make_activation
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from edge2torch.graph import NodeOptions
     from edge2torch.nn.activation import Activation
 
-BACKENDS = ("feedforward",)
+BACKENDS = ("feedforward", "recurrent", "graphnn")
+ALIASES = {"state_update": "recurrent"}
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,16 @@ class CompileArtifact:
     feature_names
         Names of the columns of the model's input, in order.
     node_names_by_layer
-        ``"layer_0"``, ``"layer_1"``, ... to the names of its nodes, sorted; layer 0 holds the inputs.
+        ``"layer_0"``, ``"layer_1"``, ... to the names of its nodes, sorted; layer 0 holds the inputs. For backends that
+        allow cycles, the layer of a node is its least distance from an input.
     input_nodes, hidden_nodes, output_nodes
         Names in model order; ``output_nodes`` are the columns of the model's output.
     fingerprint
         Identifies the graph: models and artifacts with the same fingerprint fit each other.
+    preprocessing
+        How the features were made, in the user's words.
+    settings
+        The other arguments of :func:`compile_graph`.
     """
 
     backend: str
@@ -49,6 +59,18 @@ class CompileArtifact:
     hidden_nodes: list[str]
     output_nodes: list[str]
     fingerprint: str
+    preprocessing: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """SHA-256 of all that a model is bound to: graph, features, outputs, preprocessing."""
+        return {
+            "graph": self.fingerprint,
+            "features": _digest(self.feature_names),
+            "outputs": _digest(self.output_nodes),
+            "preprocessing": _digest([self.preprocessing]),
+        }
 
 
 def compile_graph(
@@ -56,14 +78,19 @@ def compile_graph(
     backend: str = "feedforward",
     *,
     bias: bool = True,
+    steps: int = 3,
     activation: Activation = None,
+    width: int = 1,
     dropout: float = 0.0,
+    nodes: pd.DataFrame | None = None,
+    tolerance: float | None = None,
+    spectral_norm: float | None = None,
+    preprocessing: str = "",
     quiet: bool = False,
 ) -> tuple[EdgeModel, CompileArtifact]:
     """Compile an edge list into a sparse PyTorch model.
 
-    Each node is one unit and each edge one weight. Nodes without incoming edges are the inputs, nodes without outgoing
-    edges the outputs; edges may skip layers.
+    Each edge is one weight. Nodes without incoming edges are the inputs, nodes without outgoing edges the outputs.
 
     Parameters
     ----------
@@ -71,14 +98,31 @@ def compile_graph(
         One row per edge: ``source``, ``target``, optionally ``initial_weight`` and ``constraint``
         (``"unconstrained"``, ``"positive"``, ``"negative"``, ``"fixed"``).
     backend
-        ``"feedforward"``: nodes are ordered into layers and each is computed once; the graph must be acyclic.
+        ``"feedforward"``: nodes are ordered into layers and each is computed once; edges may skip layers; the graph
+        must be acyclic. ``"recurrent"`` (or ``"state_update"``): all nodes are updated at once, ``steps`` times, with
+        the same weights; cycles and self loops are allowed. ``"graphnn"``: likewise, with vectors of ``width`` channels
+        in the nodes, mixed by matrices that all nodes share.
     bias
         Whether hidden and output nodes have a bias.
+    steps
+        Number of updates, for the backends that have them: enough for an input to reach each output.
     activation
         Activation of the hidden nodes: a name such as ``"relu"`` or ``"tanh"``, a module, or a class of modules.
         ``None`` leaves all nodes linear. Output nodes never have one.
+    width
+        Units of each hidden node (channels of all nodes, for ``"graphnn"``). An edge then has a weight for each pair of
+        units; a given initial weight is shared out among the units of its source.
     dropout
         Probability with which the state of a hidden node is set to 0 in training.
+    nodes
+        Hidden nodes that differ: ``node`` and any of ``width``, ``activation`` (``"linear"`` for none) and ``dropout``.
+    tolerance
+        For ``"recurrent"``: a cell whose states change by no more than this is updated no more.
+    spectral_norm
+        For ``"recurrent"``: bound on the largest singular value of the weights between hidden nodes, so that feedback
+        does not explode; with a bound below 1, states converge under activations such as ``"tanh"`` and ``"relu"``.
+    preprocessing
+        How the features were made, for instance ``"log1p of counts per 10,000"``: a note that models are bound to.
     quiet
         Whether to keep the notes to oneself.
 
@@ -102,13 +146,20 @@ def compile_graph(
     >>> model(torch.zeros(5, 2)).shape
     torch.Size([5, 1])
     """
-    check_choice("backend", backend, BACKENDS)
-    check_number("dropout", dropout, below=1)
-    make_activation(activation)  # raises if there is no such activation
-    graph = Graph.from_edgelist(edgelist)
+    settings = {name: value for name, value in locals().items() if name not in ("edgelist", "quiet", "preprocessing")}
+    backend = ALIASES.get(backend, backend) if isinstance(backend, str) else backend
+    check_choice("backend", backend, (*BACKENDS, *ALIASES))
+    if not isinstance(preprocessing, str):
+        raise Edge2TorchError(f"preprocessing={preprocessing!r} must be text")
+    check_whole("steps", steps)
+    _check_recurrent_only(backend, tolerance=tolerance, spectral_norm=spectral_norm)
+    graph = Graph.from_edgelist(edgelist, cycles=backend != "feedforward")
+    options = node_options(graph, nodes, width=width, activation=activation, dropout=dropout, check=_check_option)
+    if backend != "feedforward":
+        _check_steps(graph, steps)
     if not quiet:
         note(f"Note: Graph contains {graph.nodes.size} node(s) and {len(graph.edges)} edge(s).")
-        note("Note: Feedforward backend selected. Graph must be layerable.")
+        note(NOTES[backend].format(steps=steps))
     artifact = CompileArtifact(
         backend=backend,
         graph=graph,
@@ -118,25 +169,99 @@ def compile_graph(
         hidden_nodes=graph.hidden,
         output_nodes=graph.outputs,
         fingerprint=graph.fingerprint,
+        preprocessing=preprocessing,
+        settings={**settings, "backend": backend},
     )
-    return _feedforward(graph, bias=bias, activation=activation, dropout=dropout), artifact
-
-
-def _feedforward(graph: Graph, *, bias: bool, activation: Activation, dropout: float) -> EdgeModel:
-    edges = graph.edges
-    constraint = edges["constraint"].to_numpy() if "constraint" in edges else np.full(len(edges), "unconstrained")
-    sign = np.where(constraint == "positive", 1, np.where(constraint == "negative", -1, 0))
-    weight = edges["initial_weight"].to_numpy(dtype=float) if "initial_weight" in edges else None
-    return EdgeModel(
-        torch.as_tensor(graph.layer),
-        torch.as_tensor(graph.kind == "output"),
-        torch.as_tensor(graph.source),
-        torch.as_tensor(graph.target),
-        initial_weight=None if weight is None else torch.as_tensor(weight.copy()),
-        sign=torch.as_tensor(sign),
-        fixed=torch.as_tensor(constraint == "fixed"),
-        activation=activation,
+    wiring = _wire(graph, options)
+    if backend == "feedforward":
+        return FeedforwardModel(wiring, bias=bias, identity=artifact.identity), artifact
+    if backend == "graphnn":
+        _check_one_width(nodes)
+        wiring = replace(wiring, width=None)
+        return GraphModel(wiring, width=width, steps=steps, bias=bias, identity=artifact.identity), artifact
+    return RecurrentModel(
+        wiring,
+        steps=steps,
+        tolerance=tolerance,
+        spectral_norm=spectral_norm,
         bias=bias,
-        dropout=dropout,
-        fingerprint=graph.fingerprint,
+        identity=artifact.identity,
+    ), artifact
+
+
+NOTES = {
+    "feedforward": "Note: Feedforward backend selected. Graph must be layerable.",
+    "recurrent": "Note: Recurrent backend selected. All nodes are updated at once, {steps} time(s).",
+    "graphnn": "Note: Graph neural network backend selected. Messages are passed {steps} time(s).",
+}
+
+
+def check_pair(model: EdgeModel, artifact: CompileArtifact) -> None:
+    """Raise if a model and an artifact do not come from the same call of :func:`compile_graph`, or an equal one."""
+    differing = model.differs_from(artifact.identity)
+    if differing:
+        raise Edge2TorchError(
+            f"model and artifact do not belong together, they differ in {some(differing)}: use the two that "
+            "compile_graph returned"
+        )
+
+
+def _check_option(name: str, value: Any) -> None:
+    if name == "activation":
+        make_activation(value)  # raises if there is no such activation
+    elif name == "dropout":
+        check_number("dropout", value, below=1)
+    else:
+        check_whole("width", value)
+
+
+def _check_recurrent_only(backend: str, **options: float | None) -> None:
+    for name, value in options.items():
+        if value is None:
+            continue
+        if backend != "recurrent":
+            raise Edge2TorchError(f"{name}={value!r} is an option of the recurrent backend only: leave it out")
+        check_number(name, value, positive=True)
+
+
+def _check_one_width(nodes: pd.DataFrame | None) -> None:
+    if nodes is not None and "width" in nodes and nodes["width"].notna().any():
+        raise Edge2TorchError("the graphnn backend has the same channels in all nodes: leave 'width' out of nodes")
+
+
+def _check_steps(graph: Graph, steps: int) -> None:
+    """Raise if an output is farther from all inputs than there are steps."""
+    far = (graph.kind == "output") & (graph.layer > steps)
+    if far.any():
+        raise Edge2TorchError(
+            f"steps={steps} is too few: no input reaches {int(far.sum()):,} of {len(graph.outputs):,} outputs in so "
+            f"many ({some(graph.nodes[far])}); use at least {graph.layer[far].max()}"
+        )
+
+
+def _digest(names: list[str]) -> str:
+    return hashlib.sha256(json.dumps(names).encode()).hexdigest()
+
+
+def _wire(graph: Graph, options: NodeOptions) -> Wiring:
+    edges = graph.edges
+    sign = fixed = weight = None
+    if "constraint" in edges:
+        constraint = edges["constraint"].to_numpy()
+        sign = torch.as_tensor(np.where(constraint == "positive", 1, np.where(constraint == "negative", -1, 0)))
+        fixed = torch.as_tensor(constraint == "fixed")
+    if "initial_weight" in edges:
+        weight = torch.as_tensor(edges["initial_weight"].to_numpy(dtype=float).copy())
+    return Wiring(
+        layer=torch.as_tensor(graph.layer),
+        is_output=torch.as_tensor(graph.kind == "output"),
+        source=torch.as_tensor(graph.source),
+        target=torch.as_tensor(graph.target),
+        width=torch.as_tensor(options.width),
+        initial_weight=weight,
+        sign=sign,
+        fixed=fixed,
+        activations=options.activations,
+        activation=torch.as_tensor(options.activation),
+        dropout=torch.as_tensor(options.dropout),
     )

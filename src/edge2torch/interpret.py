@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from edge2torch._checks import check_choice
 from edge2torch._notes import note
 from edge2torch.align import align_features_to_input_nodes
-from edge2torch.attribution import Request, feature_scores, find_edge_model, find_method, node_scores
+from edge2torch.attribution import Request, feature_scores, find_edge_model, find_method, node_scores, one_table
+from edge2torch.compile import check_pair
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.nn.state import evaluating
 
@@ -36,6 +37,7 @@ def interpret_model(
     n_steps: int = 50,
     batch_size: int | None = None,
     random_state: int = 0,
+    as_table: bool = False,
     quiet: bool = False,
     **options: Any,
 ) -> pd.DataFrame | dict[str, pd.DataFrame]:
@@ -50,7 +52,8 @@ def interpret_model(
     data
         Cells to explain; see :func:`edge2torch.align_features_to_input_nodes`.
     target
-        ``"features"``: the inputs; ``"nodes"``: the nodes of every later layer.
+        ``"features"``: the inputs; ``"nodes"``: the nodes of every later layer or, for a backend that takes steps, the
+        nodes behind the inputs in every step.
     method
         Class name in ``captum.attr``, e.g. ``"DeepLift"`` for features, ``"LayerDeepLift"`` for nodes. The default is
         ``"IntegratedGradients"`` for features and ``"LayerConductance"`` for nodes.
@@ -66,6 +69,8 @@ def interpret_model(
         Cells in one call of Captum; by default as many as make cells x steps about 4,000.
     random_state
         Seed for methods that sample; the global generators stay as they were.
+    as_table
+        Whether to return node scores as one DataFrame: layers beside each other, steps added up.
     quiet
         Whether to keep the note to oneself.
     **options
@@ -74,8 +79,9 @@ def interpret_model(
     Returns
     -------
     For features a DataFrame (cells x features); for nodes a dict from ``"layer_1"``, ``"layer_2"``, ... to a
-    DataFrame (cells x nodes of that layer). Scores are in units of the model's output. The model's mode, weights and
-    gradients are as before.
+    DataFrame (cells x nodes of that layer), or from ``"step_1"``, ``"step_2"``, ... to a DataFrame (cells x nodes
+    behind the inputs), or one DataFrame. Scores of a node's units are added up. Scores are in units of the model's
+    output. The model's mode, weights and gradients are as before.
 
     Raises
     ------
@@ -94,8 +100,7 @@ def interpret_model(
     """
     chosen = find_method(method, target)
     edge_model = find_edge_model(model)
-    if edge_model.fingerprint != artifact.fingerprint:
-        raise Edge2TorchError("model and artifact come from different graphs: use the two that compile_graph returned")
+    check_pair(edge_model, artifact)
     x = align_features_to_input_nodes(data, artifact).to(next(model.parameters()))
     if not len(x):
         raise Edge2TorchError("data has no cells: there is nothing to interpret")
@@ -115,15 +120,27 @@ def interpret_model(
         scores = feature_scores(model, chosen, x, request)
         result = pd.DataFrame(scores.numpy(), index=index, columns=artifact.feature_names)
     else:
-        names = [names for layer, names in artifact.node_names_by_layer.items() if layer != "layer_0"]
-        by_layer = node_scores(model, chosen, x, request)
-        result = {
-            f"layer_{k}": pd.DataFrame(scores.numpy(), index=index, columns=columns)
-            for k, (scores, columns) in enumerate(zip(by_layer, names, strict=True), start=1)
-        }
+        result = _name_nodes(model, artifact, node_scores(model, chosen, x, request), index, as_table)
     if not quiet:
         note(f"Finished interpretation with method '{chosen.name}' for target '{target}'.")
     return result
+
+
+def _name_nodes(
+    model: nn.Module, artifact: CompileArtifact, scores: list[Tensor], index: Any, as_table: bool
+) -> pd.DataFrame | dict[str, pd.DataFrame]:
+    all_names = artifact.graph.nodes[len(artifact.input_nodes) :].tolist()
+    if as_table:
+        return pd.DataFrame(one_table(model, scores).numpy(), index=index, columns=all_names)
+    site = find_edge_model(model).site
+    return {
+        f"{site}_{k}": pd.DataFrame(
+            part.numpy(),
+            index=index,
+            columns=artifact.node_names_by_layer[f"layer_{k}"] if site == "layer" else all_names,
+        )
+        for k, part in enumerate(scores, start=1)
+    }
 
 
 def _find_output(model: nn.Module, artifact: CompileArtifact, output: Any, x: Tensor) -> int | Tensor | None:

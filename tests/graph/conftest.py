@@ -28,6 +28,23 @@ def cyclic_edges(acyclic_edges: st.SearchStrategy[pd.DataFrame]) -> st.SearchStr
     return _cyclic_edges(acyclic_edges)
 
 
+@st.composite
+def _directed_edges(draw: st.DrawFn, acyclic_edges: st.SearchStrategy[pd.DataFrame]) -> pd.DataFrame:
+    """Draw an edge list with any cycles and self loops, also one without inputs or outputs, or in several parts."""
+    nodes = st.integers(0, 9).map(lambda i: f"n{i}")
+    pairs = draw(st.lists(st.tuples(nodes, nodes), max_size=12))
+    if draw(st.booleans()):  # one that is mostly connected
+        edges = draw(acyclic_edges)
+        pairs += list(zip(edges["source"], edges["target"], strict=True))
+    pairs += [] if pairs else [("n0", "n1")]
+    return pd.DataFrame(draw(st.permutations(list(dict.fromkeys(pairs)))), columns=["source", "target"])
+
+
+@pytest.fixture(scope="session")
+def directed_edges(acyclic_edges: st.SearchStrategy[pd.DataFrame]) -> st.SearchStrategy[pd.DataFrame]:
+    return _directed_edges(acyclic_edges)
+
+
 @pytest.fixture(scope="session")
 def to_networkx() -> Callable[[pd.DataFrame], Any]:
     return lambda edges: nx.DiGraph(list(zip(edges["source"], edges["target"], strict=True)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 import itertools
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,12 @@ from hypothesis import strategies as st
 
 from edge2torch import Edge2TorchError
 from edge2torch.graph import Graph, validate_edgelist
+
+
+class Gene(str, enum.Enum):  # noqa: UP042 (a StrEnum has the texts of its values)
+    """Names that equal plain strings, but have texts of their own."""
+
+    TF = "TF"
 
 
 def edges(*pairs: tuple[object, object], **columns: object) -> pd.DataFrame:
@@ -52,7 +60,24 @@ BAD = {
     "1 and '1'": (edges((1, "b"), ("1", "c")), r"1 node names .* same text \('1'\)"),
     "1 and '1' across columns": (edges((1, "b"), ("c", "1")), r"1 node names .* same text \('1'\)"),
     "ids that became floats": (pd.DataFrame({"source": [1, 2], "target": [2.0, 3.0]}), r"2\.0|float"),
-    "list as name": (edges((["a"], "b")), r"source"),
+    "1 and True": (edges((1, "b"), (True, "c")), r"equal names with different texts \('1', 'True'\)"),
+    "0.0 and -0.0": (edges((0.0, "b"), (-0.0, "c")), r"equal names with different texts \('-0.0', '0.0'\)"),
+    "equal decimals": (edges((Decimal("1.0"), "b"), (Decimal("1.00"), "c")), r"equal names .* \('1.0', '1.00'\)"),
+    "string with another text": (
+        pd.DataFrame({"source": [Gene.TF, "TF"], "target": ["b", "c"]}, dtype=object),
+        r"equal names .* \('Gene.TF', 'TF'\)",
+    ),
+    "1 and 1.0 in categories": (
+        pd.DataFrame({"source": pd.Categorical([1, 2]), "target": pd.Categorical([2.0, 3.0])}),
+        r"equal names with different texts \('2', '2.0'\)",
+    ),
+    "1 and '1' in categories": (
+        pd.DataFrame({"source": pd.Categorical([1, "1"]), "target": ["b", "c"]}),
+        r"1 node names .* same text \('1'\)",
+    ),
+    "list as name": (edges((["a"], "b")), r"must hold names, not \['a'\]"),
+    "array as name": (edges((np.arange(2), "b"), ("a", "b")), r"must hold names, not array\(\[0, 1\]\)"),
+    "list in a tuple": (edges((("a", [1]), "b")), r"must hold names, not \('a', \[1\]\)"),
     # edges
     "repeated": (edges(("a", "b"), ("c", "b"), ("a", "b")), r"1 repeated edges: 'a -> b'; keep one row"),
     "repeated thrice": (edges(*[("a", "b")] * 3), r"2 repeated edges: 'a -> b';"),
@@ -74,6 +99,15 @@ BAD = {
         r"1 unknown values \('Positive'\); the choices are 'unconstrained', 'positive', 'negative', 'fixed'",
     ),
     "number as constraint": (CHAIN.assign(constraint=[1, -1]), r"\['constraint'\] has 2 unknown values \(1, -1\)"),
+    "unknown and missing": (
+        pd.concat([CHAIN] * 2).assign(source=list("abcd"), constraint=["up", None, "up", "down"]),
+        r"\['constraint'\] has 3 unknown values \('up', 'down'\)",
+    ),
+    "unknown category": (
+        CHAIN.assign(constraint=pd.Categorical(["up", "fixed"])),
+        r"\['constraint'\] has 1 unknown values \('up'\)",
+    ),
+    "list as constraint": (CHAIN.assign(constraint=[["fixed"], None]), r"\['constraint'\] must hold words"),
     "fixed, no column": (CHAIN.assign(constraint=["fixed", None]), r"fixed edge needs an initial_weight: 'gene -> TF'"),
     "fixed, NaN": (
         CHAIN.assign(constraint="fixed", initial_weight=[1.0, np.nan]),

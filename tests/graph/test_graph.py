@@ -1,11 +1,10 @@
-"""Layers, kinds and what a node can see, against networkx; the fingerprint."""
+"""Layers, kinds and what a node can see, against networkx."""
 
 from __future__ import annotations
 
 import networkx as nx
 import numpy as np
 import pandas as pd
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -68,60 +67,6 @@ def test_many_paths_do_not_overflow():
     graph = Graph.from_edgelist(pd.DataFrame(pairs, columns=["source", "target"]))
     assert set(graph.visible_inputs().tolist()) == {1}
     assert graph.n_layers == 141
-
-
-@random_graphs
-@given(data=st.data())
-def test_fingerprint_ignores_the_order_of_rows(data, acyclic_edges):
-    edges = data.draw(acyclic_edges)
-    order = data.draw(st.permutations(range(len(edges))))
-    assert Graph.from_edgelist(edges.iloc[order]).fingerprint == Graph.from_edgelist(edges).fingerprint
-
-
-@random_graphs
-@given(data=st.data())
-def test_fingerprint_changes_with_any_edge(data, acyclic_edges):
-    edges = data.draw(acyclic_edges).assign(constraint="unconstrained")
-    row = data.draw(st.integers(0, len(edges) - 1))
-    renamed, constrained = edges.copy(), edges.copy()
-    renamed.loc[row, data.draw(st.sampled_from(["source", "target"]))] = "new"
-    constrained.loc[row, "constraint"] = data.draw(st.sampled_from(["positive", "negative"]))
-    variants = [edges, renamed, constrained]
-    variants += [edges.drop(index=row)] if len(edges) > 1 else []
-    prints = [Graph.from_edgelist(variant).fingerprint for variant in variants]
-    assert len(set(prints)) == len(variants)
-
-
-CHAIN = pd.DataFrame({"source": ["a", "h"], "target": ["h", "out"]})
-
-
-@pytest.mark.parametrize(
-    "same",
-    [
-        CHAIN.assign(initial_weight=[0.5, 2.0]),
-        CHAIN.assign(constraint=None),
-        CHAIN.assign(constraint=["unconstrained", np.nan]),
-        CHAIN.assign(evidence=[1, 2]),
-        CHAIN.astype("category"),
-        CHAIN.set_index(pd.Index([5, 3])),
-    ],
-    ids=["weights", "no constraints", "free", "other column", "categories", "index"],
-)
-def test_fingerprint_is_of_nodes_edges_and_constraints(same):
-    assert Graph.from_edgelist(same).fingerprint == Graph.from_edgelist(CHAIN).fingerprint
-
-
-@pytest.mark.parametrize("separator", ["\x1f", "\x1e", "|", ",", " -> ", "\\", '"', "\x00"])
-def test_fingerprint_tells_names_apart_that_hold_separators(separator):
-    one = pd.DataFrame({"source": [f"a{separator}b"], "target": ["c"]})
-    other = pd.DataFrame({"source": ["a"], "target": [f"b{separator}c"]})
-    assert Graph.from_edgelist(one).fingerprint != Graph.from_edgelist(other).fingerprint
-
-
-def test_fingerprint_of_text_that_is_not_utf8():
-    """Names from a file that was read with ``errors="surrogateescape"``."""
-    odd, even = (pd.DataFrame({"source": [name], "target": ["out"]}) for name in ("g\udce9ne", "gene"))
-    assert Graph.from_edgelist(odd).fingerprint != Graph.from_edgelist(even).fingerprint
 
 
 @random_graphs

@@ -1,7 +1,7 @@
 """Scores for features and nodes, by the class names of Captum's methods."""
 
 from edge2torch.attribution.methods import METHODS, Method, find_method, find_pair
-from edge2torch.attribution.scores import Request, feature_scores, find_edge_model, node_scores
+from edge2torch.attribution.scores import Request, feature_scores, find_edge_model, node_scores, one_table
 
 __all__ = [
     "METHODS",
@@ -12,4 +12,5 @@ __all__ = [
     "find_method",
     "find_pair",
     "node_scores",
+    "one_table",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,21 +103,37 @@ def feature_scores(model: nn.Module, method: Method, x: Tensor, request: Request
 
 
 def node_scores(model: nn.Module, method: Method, x: Tensor, request: Request) -> list[Tensor]:
-    """Score the nodes of every layer, for each cell.
+    """Score the nodes of every layer, or in every step, for each cell.
 
     As :func:`feature_scores`, for a method with target ``"nodes"`` and a model that holds one
     :class:`edge2torch.nn.EdgeModel`.
 
     Returns
     -------
-    Scores of shape (cells, nodes of the layer) for layer 1, 2, ..., on the CPU.
+    Scores of shape (cells, nodes), on the CPU: of the nodes of layer 1, 2, ... or, for a model that takes steps, of all
+    nodes behind the inputs in step 1, 2, ... The scores of a node's units are added up.
     """
-    layers = [block if method.part == "block" else block.linear for block in find_edge_model(model).blocks]
-    return [_scores(model, layer, method, x, request) for layer in layers]
+    edge_model = find_edge_model(model)
+    sites = [block if method.part == "block" else block.linear for block in edge_model.blocks]
+    return [edge_model.sum_units(_scores(model, site, method, x, request), k) for k, site in enumerate(sites)]
+
+
+def one_table(model: nn.Module, scores: Sequence[Tensor]) -> Tensor:
+    """Put what :func:`node_scores` returns together: (cells, nodes behind the inputs), in model order.
+
+    Layers stand beside each other. Steps are added up: what flows through a node in any step counts once for each path
+    by which it reaches an output in time, so that for an acyclic graph and enough steps, the sum is the score of the
+    node in the feedforward network with the same weights, if all nodes are linear.
+    """
+    if find_edge_model(model).site == "layer":
+        return torch.cat(list(scores), dim=1)
+    return torch.stack(list(scores)).sum(dim=0)
 
 
 def _scores(model: nn.Module, layer: nn.Module | Tensor | None, method: Method, x: Tensor, request: Request) -> Tensor:
     _check_options(method, request.options)
+    if method.name.endswith("LRP") and any(isinstance(m, EdgeModel) and m.site == "step" for m in model.modules()):
+        raise Edge2TorchError(f"{method.name} is not defined for models that use their weights several times")
     arguments = {**method.options, **_path_arguments(method, x, request), **request.options}
     with _prepared(model, method, request.random_state):
         forward = _OneOutput(model, request.output) if method.output == "model" else model

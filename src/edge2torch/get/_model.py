@@ -40,8 +40,10 @@ def model(adata: AnnData, *, key: str = _keys.DEFAULT) -> tuple[EdgeModel, Compi
     settings = {
         name: value.item() if isinstance(value, np.generic) else value for name, value in stored["settings"].items()
     }
+    table = _slots.graph_table(adata, key)
+    edges = table[[name for name in ("source", "target", "initial_weight", "constraint") if name in table]]
     with torch.random.fork_rng():  # initial weights are drawn, then replaced
-        rebuilt, artifact = compile_graph(_slots.graph_table(adata, key)[["source", "target"]], **settings, quiet=True)
+        rebuilt, artifact = compile_graph(edges, **settings, quiet=True)
     if artifact.fingerprint != str(stored["fingerprint"]):
         raise Edge2TorchError(
             f"adata.uns[{key!r}]['graph'] is not the graph that the model was trained on: run e2t.tl.fit again"
@@ -50,18 +52,10 @@ def model(adata: AnnData, *, key: str = _keys.DEFAULT) -> tuple[EdgeModel, Compi
     return rebuilt.eval(), artifact
 
 
-def describe_model(trained: EdgeModel, **settings: Any) -> dict[str, Any]:
-    """Turn a model into what :func:`model` reads: plain arrays and text.
-
-    Parameters
-    ----------
-    trained
-        The model.
-    **settings
-        Arguments of :func:`edge2torch.compile_graph` that it was made with.
-    """
+def describe_model(trained: EdgeModel, artifact: CompileArtifact) -> dict[str, Any]:
+    """Turn a model, with all activations given by name, into what :func:`model` reads: plain arrays and text."""
     return {
         "fingerprint": trained.fingerprint,
-        "settings": {name: value for name, value in settings.items() if value is not None},
+        "settings": {name: value for name, value in artifact.settings.items() if value is not None},
         "state": {name: value.detach().cpu().numpy().copy() for name, value in trained.state_dict().items()},
     }

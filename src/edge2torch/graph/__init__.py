@@ -1,9 +1,22 @@
 """What a graph is: a validated edge list, ordered into layers."""
 
-from edge2torch.graph.edgelist import validate_edgelist
+from edge2torch.graph.edgelist import arrows, validate_edgelist
 from edge2torch.graph.graph import Graph
 from edge2torch.graph.names import locate, name_apart
+from edge2torch.graph.options import OPTIONS, NodeOptions, node_options
 from edge2torch.graph.readout import READOUT, add_outputs
 from edge2torch.graph.table import node_table
 
-__all__ = ["READOUT", "Graph", "add_outputs", "locate", "name_apart", "node_table", "validate_edgelist"]
+__all__ = [
+    "OPTIONS",
+    "READOUT",
+    "Graph",
+    "NodeOptions",
+    "add_outputs",
+    "arrows",
+    "locate",
+    "name_apart",
+    "node_options",
+    "node_table",
+    "validate_edgelist",
+]

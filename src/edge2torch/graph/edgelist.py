@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable
-from itertools import chain
-
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from edge2torch.errors import Edge2TorchError, some
+from edge2torch.graph.nodes import Names, Positions, index_nodes
 
 CONSTRAINTS = ("unconstrained", "positive", "negative", "fixed")
+_, POSITIVE, NEGATIVE, FIXED = range(4)
 
 
 def validate_edgelist(edgelist: pd.DataFrame) -> pd.DataFrame:
@@ -39,14 +38,21 @@ def validate_edgelist(edgelist: pd.DataFrame) -> pd.DataFrame:
       source target
     0   gene     TF
     """
+    return index_edges(edgelist)[0]
+
+
+def index_edges(edgelist: pd.DataFrame) -> tuple[pd.DataFrame, Names, Positions, Positions]:
+    """Validate an edge list; also return its node names, and the positions of sources and targets among them."""
     _check_columns(edgelist)
     edges = edgelist.reset_index(drop=True)
-    _check_names(edges)
-    edges["source"] = _as_text(edges["source"])
-    edges["target"] = _as_text(edges["target"])
-    _check_repeats(edges)
+    names, source, target = index_nodes(edges)
+    for column, positions in (("source", source), ("target", target)):
+        # None is what this pandas makes of strings; the one of pandas 3 cannot hold every string that Python has
+        dtype = object if pd.api.types.is_object_dtype(edges[column].dtype) else None
+        edges[column] = pd.Series(names, dtype=dtype).take(positions).set_axis(edges.index)
+    _check_repeats(edges, source * np.int64(len(names)) + target)
     _check_metadata(edges)
-    return edges
+    return edges, names, source, target
 
 
 def _check_columns(edgelist: pd.DataFrame) -> None:
@@ -67,48 +73,9 @@ def _check_columns(edgelist: pd.DataFrame) -> None:
         raise Edge2TorchError("edgelist has no rows: a graph needs at least one edge")
 
 
-def _check_names(edges: pd.DataFrame) -> None:
-    for column in ("source", "target"):
-        names = edges[column]
-        missing = np.flatnonzero(names.isna())
-        if missing.size:
-            raise Edge2TorchError(
-                f"edgelist[{column!r}] has {missing.size:,} missing names (rows {some(missing.tolist())}): "
-                "drop or fill them"
-            )
-        empty = np.flatnonzero(_as_text(names).str.strip() == "")
-        if empty.size:
-            raise Edge2TorchError(
-                f"edgelist[{column!r}] has {empty.size:,} empty names (rows {some(empty.tolist())}): drop or fill them"
-            )
-    texts: dict[object, set[str]] = {}
-    for name in chain(edges["source"].astype(object), edges["target"].astype(object)):
-        if not isinstance(name, Hashable):
-            raise Edge2TorchError(f"edgelist['source'] and ['target'] must hold names, not {name!r}: make them strings")
-        texts.setdefault(name, set()).add(str(name))
-    split = [text for several in texts.values() if len(several) > 1 for text in sorted(several)]
-    if split:
-        raise Edge2TorchError(
-            f"edgelist has equal names with different texts ({some(split)}), for example the numbers 1 and 1.0: "
-            "make all names strings"
-        )
-    counts = Counter(text for several in texts.values() for text in several)
-    alike = [text for text, count in counts.items() if count > 1]
-    if alike:
-        raise Edge2TorchError(
-            f"{len(alike):,} node names are different objects with the same text ({some(alike)}), "
-            "for example the number 1 and the string '1': make all names strings"
-        )
-
-
-def _as_text(names: pd.Series) -> pd.Series:
-    if isinstance(names.dtype, pd.CategoricalDtype):
-        names = names.astype(names.cat.categories.dtype)
-    return pd.Series([str(name) for name in names], index=names.index)
-
-
-def _check_repeats(edges: pd.DataFrame) -> None:
-    repeated = edges.duplicated(["source", "target"])
+def _check_repeats(edges: pd.DataFrame, pair: npt.NDArray[np.int64]) -> None:
+    """Raise if two edges have the same pair of nodes, which is given as one number: several times faster than names."""
+    repeated = pd.Series(pair).duplicated()
     if repeated.any():
         rows = edges.loc[repeated, ["source", "target"]].drop_duplicates()
         raise Edge2TorchError(
@@ -140,23 +107,39 @@ def _check_weights(edges: pd.DataFrame) -> None:
 
 
 def _check_constraints(edges: pd.DataFrame) -> None:
-    constraint = edges["constraint"].astype(object).where(edges["constraint"].notna(), "unconstrained")
-    unknown = constraint[~constraint.isin(CONSTRAINTS)]
-    if len(unknown):
-        raise Edge2TorchError(
-            f"edgelist['constraint'] has {len(unknown):,} unknown values ({some(unknown.unique())}); "
-            f"the choices are {some(CONSTRAINTS)}"
-        )
-    edges["constraint"] = constraint
-    weight = edges.get("initial_weight", pd.Series(np.nan, index=edges.index))
+    code = constraint_codes(edges)
+    edges["constraint"] = pd.Series(CONSTRAINTS, dtype=object).take(code).set_axis(edges.index)
+    weight = edges["initial_weight"].to_numpy() if "initial_weight" in edges else np.full(len(edges), np.nan)
     wrong = {
-        "a fixed edge needs an initial_weight": (constraint == "fixed") & weight.isna(),
-        "a positive edge needs an initial_weight >= 0": (constraint == "positive") & (weight < 0),
-        "a negative edge needs an initial_weight <= 0": (constraint == "negative") & (weight > 0),
+        "a fixed edge needs an initial_weight": (code == FIXED) & np.isnan(weight),
+        "a positive edge needs an initial_weight >= 0": (code == POSITIVE) & (weight < 0),
+        "a negative edge needs an initial_weight <= 0": (code == NEGATIVE) & (weight > 0),
     }
     for rule, rows in wrong.items():
         if rows.any():
             raise Edge2TorchError(f"edgelist: {rule}: {some(arrows(edges[rows]))}")
+
+
+def constraint_codes(edges: pd.DataFrame) -> npt.NDArray[np.int8]:
+    """Position of every edge's constraint in ``CONSTRAINTS``; missing ones, or no such column, are unconstrained."""
+    if "constraint" not in edges:
+        return np.zeros(len(edges), dtype=np.int8)
+    try:
+        code, words = pd.factorize(edges["constraint"])
+    except TypeError as error:
+        raise Edge2TorchError(
+            f"edgelist['constraint'] must hold words ({error}); the choices are {some(CONSTRAINTS)}"
+        ) from error
+    unknown = [word for word in words if word not in CONSTRAINTS]
+    if unknown:
+        n_rows = int(np.isin(code, np.flatnonzero(~words.isin(CONSTRAINTS))).sum())
+        raise Edge2TorchError(
+            f"edgelist['constraint'] has {n_rows:,} unknown values ({some(unknown)}); "
+            f"the choices are {some(CONSTRAINTS)}"
+        )
+    # factorize gives -1 to missing values, so what they stand for comes last
+    choice = np.array([*map(CONSTRAINTS.index, words), 0], dtype=np.int8)
+    return choice[code]
 
 
 def arrows(edges: pd.DataFrame) -> list[str]:

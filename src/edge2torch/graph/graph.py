@@ -5,25 +5,31 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy.sparse as sp
 
 from edge2torch.errors import Edge2TorchError, some
-from edge2torch.graph.edgelist import arrows, validate_edgelist
-from edge2torch.graph.layers import find_cycle, longest_path_layers
+from edge2torch.graph.edgelist import FIXED, constraint_codes, index_edges
+from edge2torch.graph.layers import find_cycle, longest_path_layers, shortest_path_layers
+from edge2torch.graph.nodes import Names, Positions
+from edge2torch.graph.reach import count_inputs
 
 INPUT, HIDDEN, OUTPUT = "input", "hidden", "output"
 
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """An acyclic graph of named nodes, in the order in which a model holds them.
+    """A graph of named nodes, in the order in which a model holds them.
 
-    Nodes are ordered by layer, and by name within a layer. The layer of a node is the length of the longest path
-    that leads to it from an input, so every edge points to a later layer; it may skip layers.
+    Nodes are ordered by layer, and by name within a layer. The layer of a node is
+
+    - if cycles were not allowed: the length of the longest path that leads to it from an input, so every edge points
+      to a later layer; it may skip layers;
+    - if they were, also where there are none: the least number of edges on a path to it from any input. Nodes that no
+      input reaches are in a layer of their own, after all others.
 
     Attributes
     ----------
@@ -34,53 +40,51 @@ class Graph:
     layer
         Layer of every node; inputs are in layer 0.
     kind
-        ``"input"`` (no incoming edge), ``"output"`` (no outgoing edge) or ``"hidden"``, per node.
+        ``"input"`` (no incoming edge), ``"output"`` (no outgoing edge) or ``"hidden"``, per node. A self loop is both
+        an incoming and an outgoing edge.
     source, target
         Positions in ``nodes``, per row of ``edges``.
     """
 
     edges: pd.DataFrame
-    nodes: npt.NDArray[np.object_]
-    layer: npt.NDArray[np.intp]
+    nodes: Names
+    layer: Positions
     kind: npt.NDArray[np.object_]
-    source: npt.NDArray[np.intp] = field(repr=False)
-    target: npt.NDArray[np.intp] = field(repr=False)
+    source: Positions = field(repr=False)
+    target: Positions = field(repr=False)
 
     @classmethod
-    def from_edgelist(cls, edgelist: pd.DataFrame) -> Graph:
+    def from_edgelist(cls, edgelist: pd.DataFrame, cycles: bool = False) -> Graph:
         """Validate an edge list and order its nodes.
 
         Parameters
         ----------
         edgelist
             See :func:`edge2torch.graph.validate_edgelist`.
+        cycles
+            Whether cycles and self loops are allowed; this also says what a layer is, see :class:`Graph`.
 
         Raises
         ------
         Edge2TorchError
-            If the edge list is not valid, or the graph has a cycle, no inputs or no outputs.
+            If the edge list is not valid. Without ``cycles``: if there are self loops or cycles. With them: if there
+            are no inputs, no outputs, or an output that no input reaches.
 
         Examples
         --------
         >>> edges = pd.DataFrame({"source": ["g1", "g2", "TF"], "target": ["TF", "out", "out"]})
         >>> Graph.from_edgelist(edges).nodes.tolist()
         ['g1', 'g2', 'TF', 'out']
+        >>> Graph.from_edgelist(edges, cycles=True).layer.tolist()
+        [0, 0, 1, 1]
         """
-        edges = validate_edgelist(edgelist)
-        loops = edges[edges["source"] == edges["target"]]
-        if len(loops):
-            raise Edge2TorchError(f"edgelist has {len(loops):,} self loops: {some(arrows(loops))}; remove them")
-        codes, names = pd.factorize(pd.concat([edges["source"], edges["target"]]), sort=False)
-        source, target = codes[: len(edges)], codes[len(edges) :]
-        layer = longest_path_layers(source, target, len(names))
-        if (layer < 0).any():
-            cycle = " -> ".join(str(names[i]) for i in find_cycle(source, target, layer < 0))
-            raise Edge2TorchError(f"the graph has a cycle, so it has no layers: {cycle}; remove one of these edges")
-        order = np.asarray(sorted(range(len(names)), key=lambda i: (layer[i], names[i])), dtype=np.intp)
-        rank = np.empty_like(order)
-        rank[order] = np.arange(order.size)
-        source, target = rank[source], rank[target]
-        return cls(edges, np.asarray(names[order], dtype=object), layer[order], _kinds(source, target), source, target)
+        edges, names, source, target = index_edges(edgelist)
+        kind = _kinds(source, target, len(names))
+        layer = _layers_with_cycles(names, source, target, kind) if cycles else _layers(names, source, target)
+        by_name = _sorted_by_name(names)
+        order = by_name[np.argsort(layer[by_name], kind="stable")]
+        rank = _inverse(order)
+        return cls(edges, names[order], layer[order], kind[order], rank[source], rank[target])
 
     @property
     def inputs(self) -> list[str]:
@@ -112,31 +116,80 @@ class Graph:
 
     def visible_inputs(self) -> npt.NDArray[np.int64]:
         """Count, for every node, the inputs from which a path leads to it (an input sees itself)."""
-        by_target = sp.csr_array(
-            (np.ones(self.source.size, dtype=np.int32), (self.target, self.source)), shape=(self.nodes.size,) * 2
-        )
-        bounds = np.searchsorted(self.layer, np.arange(self.n_layers + 1))
-        seen = sp.eye_array(len(self.inputs), format="csr", dtype=np.int32)
-        for k in range(1, self.n_layers):
-            reached = by_target[bounds[k] : bounds[k + 1], : bounds[k]] @ seen
-            reached.data[:] = 1  # paths are counted by the product; only whether there is one matters
-            seen = sp.vstack([seen, reached], format="csr")
-        return np.diff(seen.indptr).astype(np.int64)
+        return count_inputs(self.source, self.target, self.nodes.size)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of names, edges and constraints: equal exactly for graphs that make the same model.
+        """SHA-256 of what makes the model: names, edges, constraints, and the values of fixed weights.
 
-        The order of the rows does not matter; initial weights are not part of it.
+        The order of the rows does not matter; weights that training may change are not part of it. Hashed are, one
+        after another: the sorted names and the number of edges as JSON; the edges as pairs of positions among these
+        names, sorted, as 64-bit integers; the constraint of every edge in this order, a byte each; the weights of the
+        fixed edges in this order, as 32-bit floats. Numbers are little-endian.
         """
-        constraint = self.edges["constraint"] if "constraint" in self.edges else ["unconstrained"] * len(self.edges)
-        rows = sorted(zip(self.edges["source"], self.edges["target"], constraint, strict=True))
-        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+        by_name = _sorted_by_name(self.nodes)
+        position = _inverse(by_name)
+        pairs = np.column_stack([position[self.source], position[self.target]])
+        row = np.argsort(pairs[:, 0] * np.int64(by_name.size) + pairs[:, 1])
+        constraint = constraint_codes(self.edges)[row]
+        fixed = np.zeros(0)
+        if FIXED in constraint:
+            fixed = self.edges["initial_weight"].to_numpy()[row[constraint == FIXED]]
+        names = json.dumps([self.nodes[by_name].tolist(), len(self.edges)])
+        digest = hashlib.sha256(names.encode())
+        digest.update(pairs[row].astype("<i8").tobytes())
+        digest.update(constraint.tobytes())
+        digest.update((fixed + 0.0).astype("<f4").tobytes())  # + 0.0 makes -0.0 the same as 0.0
+        return digest.hexdigest()
 
 
-def _kinds(source: npt.NDArray[np.intp], target: npt.NDArray[np.intp]) -> npt.NDArray[np.object_]:
-    kind = np.full(max(source.max(), target.max()) + 1, HIDDEN, dtype=object)
-    nodes = np.arange(kind.size)
-    kind[~np.isin(nodes, source)] = OUTPUT
-    kind[~np.isin(nodes, target)] = INPUT
+def _kinds(source: Positions, target: Positions, n_nodes: int) -> npt.NDArray[np.object_]:
+    kind = np.full(n_nodes, HIDDEN, dtype=object)
+    kind[np.bincount(source, minlength=n_nodes) == 0] = OUTPUT
+    kind[np.bincount(target, minlength=n_nodes) == 0] = INPUT
     return kind
+
+
+def _layers(names: Names, source: Positions, target: Positions) -> Positions:
+    """Find layers by longest paths, or raise if there is a cycle."""
+    loops = names[source[source == target]]
+    if loops.size:
+        raise Edge2TorchError(
+            f"edgelist has {loops.size:,} self loops: {some([f'{name} -> {name}' for name in loops])}; remove them"
+        )
+    layer = longest_path_layers(source, target, names.size)
+    if (layer < 0).any():
+        cycle = " -> ".join(names[find_cycle(source, target, layer < 0)])
+        raise Edge2TorchError(f"the graph has a cycle, so it has no layers: {cycle}; remove one of these edges")
+    return layer
+
+
+def _layers_with_cycles(names: Names, source: Positions, target: Positions, kind: npt.NDArray[np.object_]) -> Positions:
+    """Find layers by shortest paths, or raise if there are no inputs or outputs, or no path between them."""
+    for end, edge in ((INPUT, "incoming"), (OUTPUT, "outgoing")):
+        if not (kind == end).any():
+            raise Edge2TorchError(
+                f"edgelist has no {end}s: all its {names.size:,} nodes have {edge} edges ({some(names)}); "
+                f"add {end}s, or remove the {edge} edges of the nodes that are meant to be {end}s"
+            )
+    layer = shortest_path_layers(source, target, names.size)
+    outputs = kind == OUTPUT
+    apart = names[outputs & (layer < 0)]
+    if apart.size:
+        raise Edge2TorchError(
+            f"edgelist has {apart.size:,} outputs of {int(outputs.sum()):,} to which no path leads from any input "
+            f"({some(apart)}); add edges that lead there, or remove these nodes"
+        )
+    layer[layer < 0] = layer.max() + 1
+    return layer
+
+
+def _sorted_by_name(names: Names) -> Positions:
+    return np.array(sorted(range(names.size), key=names.tolist().__getitem__), dtype=np.intp)
+
+
+def _inverse(order: Positions) -> Positions:
+    """Where each position went: the inverse of a permutation."""
+    rank = np.empty_like(order)
+    rank[order] = np.arange(order.size)
+    return rank

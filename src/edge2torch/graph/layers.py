@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+from scipy.sparse.csgraph import dijkstra
 
-Positions = npt.NDArray[np.intp]
+from edge2torch.graph.nodes import Positions
+
+
+def count_pairs(row: Positions, column: Positions, shape: tuple[int, int]) -> sp.csr_array:
+    """Sparse matrix that counts how often each pair occurs."""
+    # older versions of SciPy search graphs only if positions have 32 bits
+    ends = (row.astype(np.int32), column.astype(np.int32))
+    return sp.csr_array((np.ones(row.size, dtype=np.int32), ends), shape=shape)
 
 
 def longest_path_layers(source: Positions, target: Positions, n_nodes: int) -> Positions:
@@ -15,7 +23,7 @@ def longest_path_layers(source: Positions, target: Positions, n_nodes: int) -> P
     Parameters
     ----------
     source, target
-        The two ends of each edge, as node positions.
+        The two ends of each edge, as node positions; no edge may be there twice.
     n_nodes
         Number of nodes.
 
@@ -28,7 +36,7 @@ def longest_path_layers(source: Positions, target: Positions, n_nodes: int) -> P
     >>> longest_path_layers(np.array([0, 1, 0]), np.array([1, 2, 2]), 3)
     array([0, 1, 2])
     """
-    out = sp.csr_array((np.ones(source.size, dtype=np.int8), (source, target)), shape=(n_nodes, n_nodes))
+    out = count_pairs(source, target, (n_nodes, n_nodes))
     waiting = np.bincount(target, minlength=n_nodes)
     layer = np.full(n_nodes, -1, dtype=np.intp)
     ready, depth = np.flatnonzero(waiting == 0), 0
@@ -38,6 +46,28 @@ def longest_path_layers(source: Positions, target: Positions, n_nodes: int) -> P
         waiting[reached] -= counts
         ready, depth = reached[waiting[reached] == 0], depth + 1
     return layer
+
+
+def shortest_path_layers(source: Positions, target: Positions, n_nodes: int) -> Positions:
+    """Least number of edges on a path from any input to each node; -1 for nodes that no input reaches.
+
+    Parameters
+    ----------
+    source, target
+        The two ends of each edge, as node positions; inputs are the nodes that are no target.
+    n_nodes
+        Number of nodes.
+
+    Examples
+    --------
+    >>> shortest_path_layers(np.array([0, 1, 0, 2]), np.array([1, 2, 2, 1]), 3)
+    array([0, 1, 1])
+    """
+    out = count_pairs(source, target, (n_nodes, n_nodes))
+    inputs = np.flatnonzero(np.bincount(target, minlength=n_nodes) == 0)
+    # With edges of length 1 and all inputs as origins, this is a breadth-first search.
+    distance = dijkstra(out, indices=inputs, unweighted=True, min_only=True)
+    return np.where(np.isfinite(distance), distance, -1).astype(np.intp)
 
 
 def find_cycle(source: Positions, target: Positions, among: npt.NDArray[np.bool_]) -> list[int]:

@@ -3,6 +3,20 @@
 from edge2torch.nn.activation import make_activation
 from edge2torch.nn.customized import CustomizedEdgeModel
 from edge2torch.nn.edge_linear import EdgeLinear
-from edge2torch.nn.model import EdgeModel, FeedforwardLayerBlock
+from edge2torch.nn.feedforward import FeedforwardLayerBlock, FeedforwardModel
+from edge2torch.nn.graphnn import GraphModel
+from edge2torch.nn.model import EdgeModel
+from edge2torch.nn.recurrent import RecurrentModel
+from edge2torch.nn.wiring import Wiring
 
-__all__ = ["CustomizedEdgeModel", "EdgeLinear", "EdgeModel", "FeedforwardLayerBlock", "make_activation"]
+__all__ = [
+    "CustomizedEdgeModel",
+    "EdgeLinear",
+    "EdgeModel",
+    "FeedforwardLayerBlock",
+    "FeedforwardModel",
+    "GraphModel",
+    "RecurrentModel",
+    "Wiring",
+    "make_activation",
+]

@@ -1,10 +1,12 @@
-"""Activations by name, class or instance."""
+"""Activations by name, class or instance, for all nodes of a layer or for each its own; and dropout likewise."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from edge2torch.errors import Edge2TorchError, some
 
@@ -14,6 +16,7 @@ BY_NAME: dict[str, type[nn.Module]] = {
     "elu": nn.ELU,
     "gelu": nn.GELU,
     "leaky_relu": nn.LeakyReLU,
+    "linear": nn.Identity,
     "relu": nn.ReLU,
     "selu": nn.SELU,
     "sigmoid": nn.Sigmoid,
@@ -52,3 +55,83 @@ def make_activation(activation: Activation) -> nn.Module | None:
         return activation()
     except TypeError as error:
         raise Edge2TorchError(f"activation={activation.__name__} needs arguments: pass a module instead") from error
+
+
+class MixedActivation(nn.Module):
+    """Activations that differ from node to node.
+
+    Parameters
+    ----------
+    modules
+        The activations.
+    choice
+        Which of them a node has, shape (nodes,); -1 for none.
+    """
+
+    masks: Tensor
+
+    def __init__(self, modules: Sequence[nn.Module], choice: Tensor) -> None:
+        super().__init__()
+        self.each = nn.ModuleList(modules)
+        self.register_buffer("masks", choice == torch.arange(len(modules))[:, None], persistent=False)
+
+    def forward(self, sums: Tensor) -> Tensor:
+        """Map (cells, nodes) to (cells, nodes)."""
+        state = sums
+        for module, mask in zip(self.each, self.masks, strict=True):
+            # Each module gets a tensor of its own: DeepLift and LRP replace all of the gradient of what goes into it.
+            state = torch.where(mask, module(sums.clone()), state)
+        return state
+
+
+def make_node_activation(activations: Sequence[Activation], choice: Tensor | None) -> nn.Module | None:
+    """Make the activation of some nodes.
+
+    Parameters
+    ----------
+    activations
+        The activations to choose from.
+    choice
+        Which of them each node has, shape (nodes,); -1 for none; ``None`` if none has any.
+
+    Returns
+    -------
+    ``None`` where no node has one, the activation where all have the same, else a :class:`MixedActivation`.
+    """
+    used = [] if choice is None else torch.unique(choice[choice >= 0]).tolist()
+    modules = [module for module in (make_activation(activations[i]) for i in used) if module is not None]
+    if choice is None or not modules:
+        return None
+    if len(modules) == 1 and bool((choice >= 0).all()):
+        return modules[0]
+    return MixedActivation(modules, torch.as_tensor([used.index(i) if i >= 0 else -1 for i in choice.tolist()]))
+
+
+class NodeDropout(nn.Module):
+    """Dropout with a probability for each node.
+
+    Parameters
+    ----------
+    p
+        Probability with which the state of a node is set to 0 in training, shape (nodes,). States that are kept are
+        divided by ``1 - p``.
+    """
+
+    p: Tensor
+
+    def __init__(self, p: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("p", p.to(torch.get_default_dtype()), persistent=False)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """Map (cells, nodes) to (cells, nodes)."""
+        if not self.training:
+            return state
+        return torch.where(torch.rand_like(state) < self.p, torch.zeros_like(state), state / (1 - self.p))
+
+
+def make_node_dropout(p: Tensor | None) -> nn.Module | None:
+    """Make the dropout of some nodes from their probabilities, shape (nodes,); ``None`` where all are 0."""
+    if p is None or not bool(p.any()):
+        return None
+    return nn.Dropout(float(p[0])) if bool((p == p[0]).all()) else NodeDropout(p)

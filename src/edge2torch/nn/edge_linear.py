@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from edge2torch.nn.edge_sums import EdgeIndex, edge_sums
 
 
 class EdgeLinear(nn.Module):
@@ -13,8 +14,9 @@ class EdgeLinear(nn.Module):
     Parameters
     ----------
     source, target
-        Columns of input and output that each edge connects, shape (edges,); edges sorted by target, at least one
-        for every target.
+        Columns of input and output that each edge connects, shape (edges,); edges sorted by target.
+    n_sources, n_targets
+        Number of columns; ``None`` for as many as there are edges to.
     bias
         Whether every target has a bias (initially 0).
     initial_weight
@@ -24,6 +26,9 @@ class EdgeLinear(nn.Module):
         shape (edges,).
     fixed
         True for edges whose weight stays at its initial value, shape (edges,).
+    in_degree
+        Number of edges into each target that the initial weights are scaled with, shape (targets,), where that is not
+        the number of edges here.
 
     Notes
     -----
@@ -35,39 +40,56 @@ class EdgeLinear(nn.Module):
 
     source: Tensor
     offsets: Tensor
+    target: Tensor
+    starts: Tensor
+    order: Tensor
+    inverse: Tensor
     initial_weight: Tensor | None
     sign: Tensor | None
     fixed_weight: Tensor | None
+    in_degree: Tensor | None
 
     def __init__(
         self,
         source: Tensor,
         target: Tensor,
         *,
+        n_sources: int | None = None,
+        n_targets: int | None = None,
         bias: bool = True,
         initial_weight: Tensor | None = None,
         sign: Tensor | None = None,
         fixed: Tensor | None = None,
+        in_degree: Tensor | None = None,
     ) -> None:
         super().__init__()
-        in_degree = torch.bincount(target)
-        self.register_buffer("source", source, persistent=False)
-        self.register_buffer("offsets", in_degree.cumsum(0) - in_degree, persistent=False)
-        self.register_buffer("initial_weight", initial_weight, persistent=False)
+        n_sources = int(source.max()) + 1 if n_sources is None else n_sources
+        n_targets = int(target.max()) + 1 if n_targets is None else n_targets
+        for name, part in EdgeIndex.of(source, target, n_sources, n_targets)._asdict().items():
+            self.register_buffer(name, part, persistent=False)
+        given = None if initial_weight is None else initial_weight.to(torch.get_default_dtype())
+        self.register_buffer("initial_weight", given, persistent=False)
         self.register_buffer("sign", sign if sign is not None and sign.any() else None, persistent=False)
+        self.register_buffer("in_degree", in_degree, persistent=False)
         self.register_buffer("fixed_weight", None)
-        if initial_weight is not None and fixed is not None and fixed.any():
-            self.fixed_weight = torch.where(fixed, initial_weight, torch.nan).to(torch.get_default_dtype())
+        if given is not None and fixed is not None and fixed.any():
+            self.fixed_weight = torch.where(fixed, given, torch.nan)
         self.weight = nn.Parameter(torch.empty(source.numel()))
-        self.bias = nn.Parameter(torch.empty(in_degree.numel())) if bias else None
+        self.bias = nn.Parameter(torch.empty(n_targets)) if bias else None
         self.reset_parameters()
+
+    @property
+    def index(self) -> EdgeIndex:
+        """The edges."""
+        return EdgeIndex(self.source, self.offsets, self.target, self.starts, self.order, self.inverse)
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw the weights anew from torch's global generator; given initial weights are put back."""
-        ends = torch.cat([self.offsets[1:], self.offsets.new_tensor([self.source.numel()])])
-        in_degree = (ends - self.offsets).repeat_interleave(ends - self.offsets, output_size=self.source.numel())
-        self.weight.uniform_(-1, 1).mul_((3 / in_degree).sqrt())
+        edges_into = self.offsets.diff()
+        in_degree = edges_into if self.in_degree is None else self.in_degree
+        variance = 1 / in_degree.repeat_interleave(edges_into, output_size=self.source.numel())
+        self.weight.uniform_(-1, 1).mul_((3 * variance).sqrt())
         if self.initial_weight is not None:
             given = ~self.initial_weight.isnan()
             self.weight[given] = self.initial_weight[given].to(self.weight.dtype)
@@ -85,20 +107,23 @@ class EdgeLinear(nn.Module):
             weight = torch.where(self.fixed_weight.isnan(), weight, self.fixed_weight)
         return weight
 
+    @torch.no_grad()
+    def set_edge_weight(self, weight: Tensor) -> None:
+        """Set the weight of each edge, shape (edges,), NaN where it stays; those of fixed edges stay in any case."""
+        given = ~weight.isnan()
+        self.weight[given] = weight[given].to(self.weight)
+        self.weight.copy_(self.edge_weight())
+
     def forward(self, x: Tensor) -> Tensor:
         """Map states (cells, sources) to sums (cells, targets).
 
         The result is a transposed view: in memory states lie node by node, so that an edge reads contiguous cells.
         """
-        if not len(x):
-            return x.new_zeros(0, self.offsets.numel())
-        sums = F.embedding_bag(
-            self.source, x.T.contiguous(), self.offsets, mode="sum", per_sample_weights=self.edge_weight()
-        )
+        sums = edge_sums(self.edge_weight(), x.T, self.index)
         if self.bias is not None:
-            sums = sums + self.bias[:, None]
+            sums = sums + self.bias[:, None].to(sums.dtype)
         return sums.T
 
     def extra_repr(self) -> str:
         """Show sizes."""
-        return f"edges={self.source.numel()}, targets={self.offsets.numel()}, bias={self.bias is not None}"
+        return f"edges={self.source.numel()}, targets={self.offsets.numel() - 1}, bias={self.bias is not None}"

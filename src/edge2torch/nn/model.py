@@ -1,174 +1,162 @@
-"""A feedforward network whose hidden units are the named nodes of a graph."""
+"""What all backends have in common."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from edge2torch.errors import Edge2TorchError
-from edge2torch.nn.activation import Activation, make_activation
+from edge2torch.errors import Edge2TorchError, some
 from edge2torch.nn.edge_linear import EdgeLinear
+from edge2torch.nn.wiring import Wiring
 
-
-class FeedforwardLayerBlock(nn.Module):
-    """All nodes of one layer: sums over their edges, then the activation for those that are hidden.
-
-    Its output, (cells, nodes of the layer) in model order, is the state that attribution methods look at.
-
-    Parameters
-    ----------
-    linear
-        The edges into this layer.
-    reads
-        ``(layer, columns)`` for every earlier layer that edges come from: which of its nodes they read. ``linear``
-        numbers its sources in this order.
-    is_output
-        Which nodes of the layer are outputs of the model, shape (nodes,).
-    activation
-        Module applied to the hidden nodes; outputs have none.
-    dropout
-        Probability with which the state of a hidden node is set to 0 in training.
-    """
-
-    columns: Tensor
-    is_output: Tensor
-
-    def __init__(
-        self,
-        linear: EdgeLinear,
-        reads: list[tuple[int, Tensor]],
-        is_output: Tensor,
-        activation: nn.Module | None,
-        dropout: float = 0.0,
-    ) -> None:
-        super().__init__()
-        self.linear = linear
-        self.layers_read = [layer for layer, _ in reads]
-        self.reads_sizes = [columns.numel() for _, columns in reads]
-        self.register_buffer("columns", torch.cat([columns for _, columns in reads]), persistent=False)
-        self.register_buffer("is_output", is_output, persistent=False)
-        self.any_output = bool(is_output.any())
-        any_hidden = not bool(is_output.all())
-        self.activation = activation if any_hidden else None
-        self.dropout = nn.Dropout(dropout) if dropout and any_hidden else None
-
-    def forward(self, *states: Tensor) -> Tensor:
-        """Map the states of all earlier layers, each (cells, nodes), to this layer's (cells, nodes)."""
-        pieces = [
-            states[layer].T.index_select(0, columns)
-            for layer, columns in zip(self.layers_read, self.columns.split(self.reads_sizes), strict=True)
-        ]
-        sums: Tensor = self.linear((pieces[0] if len(pieces) == 1 else torch.cat(pieces)).T)
-        state = sums
-        if self.activation is not None:
-            # A tensor of its own where outputs read the sums, too: DeepLift and LRP replace all of the gradient of
-            # whatever goes into an activation.
-            state = self.activation(sums.clone() if self.any_output else sums)
-        if self.dropout is not None:
-            state = self.dropout(state)
-        return torch.where(self.is_output, sums, state) if self.any_output else state
+#: what a model is bound to, each by a SHA-256
+BOUND_TO = ("graph", "features", "outputs", "preprocessing")
 
 
 class EdgeModel(nn.Module):
-    """A sparse feedforward network with one weight per edge.
+    """A sparse network whose units belong to the named nodes of a graph, with one weight per edge.
 
-    Every node ``v`` computes ``s_v = activation(sum over u -> v of w_uv * s_u + b_v)``; edges may skip layers, and
-    output nodes, which have no activation, may sit in any layer but the first. Made by
-    :func:`edge2torch.compile_graph`.
+    Made by :func:`edge2torch.compile_graph`. Its ``state_dict`` says which graph it belongs to, and loading that of
+    another graph is an error (with ``strict=False`` it is not).
 
     Parameters
     ----------
-    layer
-        Layer of each node, ascending, inputs in layer 0, shape (nodes,).
-    is_output
-        Which nodes are outputs, shape (nodes,).
-    source, target
-        Nodes that each edge connects, from an earlier layer to a later one, shape (edges,).
-    initial_weight, sign, fixed
-        See :class:`EdgeLinear`, in the order of ``source``.
-    activation
-        Activation of the hidden nodes; every layer gets a module of its own.
-    bias
-        Whether nodes have a bias.
-    dropout
-        Probability with which the state of a hidden node is set to 0 in training.
-    fingerprint
-        Identifies the graph that the model was made from.
+    wiring
+        The graph.
+    identity
+        SHA-256, in hexadecimal, of what the model is bound to: any of ``"graph"``, ``"features"``, ``"outputs"`` and
+        ``"preprocessing"``.
 
     Attributes
     ----------
     blocks
-        One :class:`FeedforwardLayerBlock` per layer, from layer 1 on.
+        Modules whose outputs, (cells, units), are the states that attribution methods look at: one per layer or, if
+        ``site`` is ``"step"``, one per step.
     """
 
-    def __init__(
-        self,
-        layer: Tensor,
-        is_output: Tensor,
-        source: Tensor,
-        target: Tensor,
-        *,
-        initial_weight: Tensor | None = None,
-        sign: Tensor | None = None,
-        fixed: Tensor | None = None,
-        activation: Activation = None,
-        bias: bool = True,
-        dropout: float = 0.0,
-        fingerprint: str = "",
-    ) -> None:
-        super().__init__()
-        self.fingerprint = fingerprint
-        sizes = torch.bincount(layer)
-        start = sizes.cumsum(0) - sizes
-        self.n_features = int(sizes[0])
-        self.n_outputs = int(is_output.sum())
-        order = _sort_edges(source, target)
-        self.edge_order = order  # row of the edge list behind each weight, the weights of all blocks in a row
-        self.output_columns = [torch.nonzero(is_output[layer == k]).flatten() for k in range(1, len(sizes))]
-        self.blocks = nn.ModuleList()
-        for k, edges in enumerate(order.split(torch.bincount(layer[target]).tolist()[1:]), start=1):
-            reads, columns = _reads(layer, start, source[edges])
-            linear = EdgeLinear(
-                columns,
-                target[edges] - start[k],
-                bias=bias,
-                initial_weight=None if initial_weight is None else initial_weight[edges],
-                sign=None if sign is None else sign[edges],
-                fixed=None if fixed is None else fixed[edges],
-            )
-            self.blocks.append(
-                FeedforwardLayerBlock(linear, reads, is_output[layer == k], make_activation(activation), dropout)
-            )
+    site: ClassVar[Literal["layer", "step"]] = "layer"
+    blocks: nn.ModuleList
+    identity: Tensor
+    node_of_unit: Tensor
+    edge_of_weight: Tensor
+    source_width: Tensor
+    target_width: Tensor
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map features (cells, features) to outputs (cells, outputs)."""
+    def __init__(self, wiring: Wiring, identity: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self.n_features = wiring.n_features
+        self.n_outputs = int(wiring.is_output.sum())
+        self.n_edges = wiring.source.numel()
+        self.register_buffer("identity", _encode(identity or {}))
+        self.register_load_state_dict_pre_hook(_check_identity)  # type: ignore[no-untyped-call]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the graph that the model was made from."""
+        return bytes(self.identity[0].tolist()).hex()
+
+    def differs_from(self, identity: Mapping[str, str]) -> list[str]:
+        """Compare what the model is bound to with something else; returns what differs."""
+        return _differing(self.identity, _encode(identity))
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise if something is not (cells, features)."""
         if x.ndim != 2 or x.shape[1] != self.n_features:
             raise Edge2TorchError(f"the model reads (cells, {self.n_features}) features, not {tuple(x.shape)}")
-        states = [x]
-        for block in self.blocks:
-            states.append(block(*states))
-        outputs = [
-            state if columns.numel() == state.shape[1] else state[:, columns]
-            for state, columns in zip(states[1:], self.output_columns, strict=True)
-            if columns.numel()
-        ]
-        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
+
+    def is_watched(self) -> bool:
+        """Whether hooks wait for the state of a block, so that each must be computed by itself."""
+        hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+        anywhere = any(getattr(torch.nn.modules.module, f"_global{name}") for name in hooks)
+        return anywhere or any(getattr(module, name) for module in self.blocks.modules() for name in hooks)
+
+    def bind_units(self, wiring: Wiring, units: Wiring, order: Tensor) -> None:
+        """Note which node each unit belongs to, and which edge each weight, the weights of :meth:`linears` in a row.
+
+        Parameters
+        ----------
+        wiring, units
+            The graph, and its units.
+        order
+            Rows of ``units`` behind the weights.
+        """
+        self.wide = units.node is not None
+        node = torch.arange(units.n_nodes) if units.node is None else units.node
+        edge = order if units.edge is None else units.edge[order]
+        parts = {"node_of_unit": node[units.n_features :], "edge_of_weight": edge}
+        if wiring.width is not None and self.wide:
+            parts["source_width"] = wiring.width[wiring.source]
+            parts["target_width"] = wiring.width[wiring.target]
+        for name, part in parts.items():
+            self.register_buffer(name, part, persistent=False)
+
+    def linears(self) -> list[EdgeLinear]:
+        """The parts that hold weights, in the order of ``edge_of_weight``."""
+        raise NotImplementedError
+
+    def units_of(self, block: int) -> slice:
+        """Which of the units behind the inputs are in a block."""
+        raise NotImplementedError
+
+    def sum_units(self, states: Tensor, block: int) -> Tensor:
+        """Add up the columns of each node in the output of a block: (cells, units) to (cells, nodes)."""
+        if not self.wide:
+            return states
+        node = self.node_of_unit[self.units_of(block)].to(states.device)
+        return states.new_zeros(len(states), int(node[-1] - node[0]) + 1).index_add_(1, node - node[0], states)
+
+    def used_weights(self) -> list[Tensor]:
+        """Weights as they are used, for each of :meth:`linears`."""
+        return [linear.edge_weight() for linear in self.linears()]
 
     def edge_weights(self) -> Tensor:
-        """Weight of every edge as it is used, in the order of the edge list, shape (edges,)."""
-        weights = torch.cat([block.linear.edge_weight() for block in self.blocks])  # type: ignore[union-attr, operator]
-        return torch.empty_like(weights).index_put((self.edge_order.to(weights.device),), weights)
+        """Weight of every edge as it is used, in the order of the edge list, shape (edges,).
+
+        Between nodes with several units, it is the sum over the units of the source, averaged over those of the target.
+        """
+        weights = torch.cat(self.used_weights())
+        total = weights.new_zeros(self.n_edges).index_add(0, self.edge_of_weight, weights)
+        return total / self.target_width if self.wide else total
+
+    def set_edge_weights(self, weights: Tensor) -> None:
+        """Set the weights that :meth:`edge_weights` returns, shape (edges,); NaN leaves a weight as it is.
+
+        Between nodes with several units, a weight is shared out equally among the units of the source.
+        """
+        shared = weights / self.source_width if self.wide else weights
+        each = shared[self.edge_of_weight].split([linear.weight.numel() for linear in self.linears()])
+        for linear, part in zip(self.linears(), each, strict=True):
+            linear.set_edge_weight(part)
 
 
-def _sort_edges(source: Tensor, target: Tensor) -> Tensor:
-    """Order edges by target (hence by its layer), then by source."""
-    by_source = torch.argsort(source, stable=True)
-    return by_source[torch.argsort(target[by_source], stable=True)]
+def _encode(identity: Mapping[str, str]) -> Tensor:
+    digests = [bytes.fromhex(identity.get(part, "00" * 32)) for part in BOUND_TO]
+    return torch.tensor([list(digest) for digest in digests], dtype=torch.uint8)
 
 
-def _reads(layer: Tensor, start: Tensor, source: Tensor) -> tuple[list[tuple[int, Tensor]], Tensor]:
-    """Find the nodes that some edges read, per layer, and where each edge finds its source among them."""
-    nodes, columns = torch.unique(source, return_inverse=True)
-    layers, counts = torch.unique_consecutive(layer[nodes], return_counts=True)
-    reads = [(int(k), piece - start[k]) for k, piece in zip(layers.tolist(), nodes.split(counts.tolist()), strict=True)]
-    return reads, columns
+def _differing(identity: Tensor, other: Tensor) -> list[str]:
+    same = (identity.cpu() == other.cpu()).all(dim=1).tolist()
+    return [part for part, equal in zip(BOUND_TO, same, strict=True) if not equal]
+
+
+def _check_identity(
+    model: nn.Module, state: dict[str, Any], prefix: str, _metadata: Any, strict: bool, *_: list[str]
+) -> None:
+    """Compare what a state dict is bound to with what the model is bound to, which never changes by loading."""
+    if not isinstance(model, EdgeModel) or f"{prefix}identity" not in state:
+        return
+    theirs = state[f"{prefix}identity"]
+    state[f"{prefix}identity"] = model.identity
+    if not strict:
+        return
+    if theirs.shape != model.identity.shape:
+        raise Edge2TorchError("the state dict is of another version of edge2torch: use edge2torch.io.load_model")
+    differing = _differing(model.identity, theirs)
+    if differing:
+        raise Edge2TorchError(
+            f"the state dict belongs to another model, which differs in {some(differing)}; "
+            "load_state_dict(..., strict=False) loads what fits nevertheless"
+        )

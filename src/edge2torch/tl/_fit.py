@@ -42,6 +42,8 @@ def fit(
     backend: str = "feedforward",
     activation: str | None = "tanh",
     readout: Literal["all", "top"] = "all",
+    width: int = 1,
+    steps: int = 3,
     dropout: float = 0.0,
     input_dropout: float = 0.3,
     max_epochs: int = 200,
@@ -80,6 +82,8 @@ def fit(
         Activation of the hidden nodes: the name of one, or ``None``.
     readout
         Which hidden nodes feed the outputs: ``"all"``, or those at the ``"top"``, which feed no other node.
+    width, steps
+        Units of each hidden node, and updates for backends that take steps; see :func:`edge2torch.compile_graph`.
     dropout, input_dropout
         Probability with which, in training, the state of a hidden node, or a gene, is set to 0.
     max_epochs, patience
@@ -147,7 +151,8 @@ def fit(
     edges, output_of = add_outputs(edges, labels.classes, readout)
     matrix, names = choose_matrix(adata, layer, use_raw)
     with seeded(random_state):
-        model, artifact = compile_graph(edges, backend, activation=activation, dropout=dropout, quiet=True)
+        settings = {name: called[name] for name in ("backend", "activation", "width", "steps", "dropout")}
+        model, artifact = compile_graph(edges, **settings, quiet=True)
         position = np.array([artifact.output_nodes.index(output_of[name]) for name in labels.classes])
         cells = Cells(
             matrix,
@@ -218,9 +223,7 @@ def _write(adata: AnnData, key: str, result: _Result, called: dict[str, Any]) ->
         uns={
             _keys.GRAPH: result.edges.assign(weight=result.model.edge_weights().detach().numpy()),
             _keys.NODES: node_table(result.artifact.graph, label_of, result.artifact.output_nodes),
-            _keys.MODEL: describe_model(
-                result.model, **{name: called[name] for name in ("backend", "activation", "dropout")}
-            ),
+            _keys.MODEL: describe_model(result.model, result.artifact),
             _keys.HISTORY: result.history,
             _keys.METRICS: classification_metrics(result.labels.codes, predicted, result.part),
         },

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from edge2torch import _keys, _slots
-from edge2torch.attribution import Request, feature_scores, find_pair, node_scores
+from edge2torch.attribution import Request, feature_scores, find_pair, node_scores, one_table
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get._model import model as get_model
 from edge2torch.tl._predict import fitted_cells
@@ -224,7 +224,7 @@ def _scores(
         rows = np.arange(start, min(start + at_once, len(cells)))
         asked = replace(request, output=torch.as_tensor(explained[rows]))
         of_features.append(feature_scores(model, methods[0], cells[rows][0], asked).numpy())
-        of_nodes.append(torch.cat(node_scores(model, methods[1], cells[rows][0], asked), dim=1).numpy())
+        of_nodes.append(one_table(model, node_scores(model, methods[1], cells[rows][0], asked)).numpy())
     return np.concatenate(of_features), np.concatenate(of_nodes)
 
 

@@ -1,0 +1,6 @@
+"""Models in files of their own."""
+
+from edge2torch.io._load_model import load_model
+from edge2torch.io._save_model import save_model
+
+__all__ = ["load_model", "save_model"]

@@ -1,0 +1,115 @@
+"""``e2t.io.save_model``."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from edge2torch.attribution import find_edge_model
+from edge2torch.compile import check_pair
+from edge2torch.errors import Edge2TorchError
+from edge2torch.graph import OPTIONS
+
+if TYPE_CHECKING:
+    import os
+
+    from torch import Tensor, nn
+
+    from edge2torch.compile import CompileArtifact
+
+FORMAT = 1
+#: name of the one entry of the file's metadata, which holds all that is not a tensor, as JSON
+ENTRY = "edge2torch"
+CONSTRAINTS = ("unconstrained", "positive", "negative", "fixed")
+
+
+def save_model(model: nn.Module, artifact: CompileArtifact, path: str | os.PathLike[str]) -> None:
+    """Write a model, with its graph and all names, to one safetensors file.
+
+    Parameters
+    ----------
+    model
+        A model from :func:`edge2torch.compile_graph`, or one that holds it (with a head, say).
+    artifact
+        What was returned with that model.
+    path
+        File to write, by convention ``*.safetensors``. It is replaced at the end, in one go.
+
+    Raises
+    ------
+    Edge2TorchError
+        If model and artifact do not belong together.
+
+    Notes
+    -----
+    Tensors are stored as such, everything else as JSON in the metadata of the file; there is no pickle. A model with an
+    activation that was given as a module, and a model around a compiled one, are code, which the file does not hold:
+    :func:`load_model` reads their weights ``into=`` a module made by the same code.
+    """
+    edge_model = find_edge_model(model)
+    check_pair(edge_model, artifact)
+    described = {
+        "format": FORMAT,
+        "edge2torch_version": version("edge2torch"),
+        "rebuilds": model is edge_model and _has_names_only(artifact.settings),
+        "settings": _plain(artifact.settings),
+        "preprocessing": artifact.preprocessing,
+        "nodes": artifact.graph.nodes.tolist(),
+    }
+    tensors = {f"model.{name}": tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    tensors.update(_graph_tensors(artifact))
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        save_file(tensors, partial, {ENTRY: json.dumps(described)})
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _graph_tensors(artifact: CompileArtifact) -> dict[str, Tensor]:
+    graph = artifact.graph
+    tensors = {
+        "graph.source": torch.as_tensor(graph.source.astype("int32")),
+        "graph.target": torch.as_tensor(graph.target.astype("int32")),
+    }
+    if "initial_weight" in graph.edges:
+        tensors["graph.initial_weight"] = torch.tensor(graph.edges["initial_weight"].to_numpy(dtype=float))
+    if "constraint" in graph.edges:
+        codes = graph.edges["constraint"].map({name: i for i, name in enumerate(CONSTRAINTS)})
+        tensors["graph.constraint"] = torch.tensor(codes.to_numpy(dtype="uint8"))
+    return tensors
+
+
+def _has_names_only(settings: dict[str, Any]) -> bool:
+    """Whether all activations are given by name."""
+    activations = [settings.get("activation")]
+    if settings.get("nodes") is not None and "activation" in settings["nodes"]:
+        activations += list(settings["nodes"]["activation"].dropna())
+    return all(activation is None or isinstance(activation, str) for activation in activations)
+
+
+def _plain(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings as JSON; without activations if there are any that are modules."""
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
+    nodes = plain.get("nodes")
+    if not _has_names_only(settings):
+        plain["activation"] = None
+        nodes = None if nodes is None else nodes.drop(columns="activation", errors="ignore")
+    if nodes is not None:
+        kept = nodes[[name for name in ("node", *OPTIONS) if name in nodes]]
+        plain["nodes"] = json.loads(kept.to_json(orient="split", index=False)) if kept.shape[1] > 1 else None
+    return plain
+
+
+def check_format(described: dict[str, Any]) -> None:
+    """Raise if a file was written by a version that is newer than this one."""
+    if described["format"] > FORMAT:
+        theirs = described["edge2torch_version"]
+        raise Edge2TorchError(f"the file was written by edge2torch {theirs}, in a newer format: update edge2torch")

@@ -1,0 +1,289 @@
+"""The one operation that everything rests on: weighted sums of states over edges.
+
+It is made of kernels that come with torch, on state that lies node by node, ``(nodes, cells)``, so that an edge reads
+whole rows: ``embedding_bag`` for the sums, the same on the reversed graph for the gradient of the states, and
+``sampled_addmm`` for the gradient of the weights. Memory is O(edges + states). Both operations are registered with
+torch, so that ``torch.compile``, ``torch.export`` and ``torch.func`` go through them, and each is the other's
+derivative, so that derivatives of any order exist.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+#: Cells in one pass over the edges: with more, the rows that edges read again and again fall out of the cache.
+CELLS_AT_ONCE = 512
+
+with warnings.catch_warnings():  # torch says once per process that CSR is in beta; what is used of it here is tested
+    warnings.simplefilter("ignore", UserWarning)
+    torch.sparse_csr_tensor(torch.tensor([0]), torch.tensor([]), torch.tensor([]), (0, 0), check_invariants=False)
+
+
+class EdgeIndex(NamedTuple):
+    """Edges sorted by target and, for the way back, by source; all int32.
+
+    Attributes
+    ----------
+    source
+        Source of each edge, edges sorted by target, shape (edges,).
+    offsets
+        Where the edges of each target begin, and the number of edges, shape (targets + 1,).
+    target, starts
+        The same for edges sorted by source, shapes (edges,) and (sources + 1,).
+    order, inverse
+        ``by_target[order]`` is sorted by source, ``by_source[inverse]`` by target, shape (edges,).
+    """
+
+    source: Tensor
+    offsets: Tensor
+    target: Tensor
+    starts: Tensor
+    order: Tensor
+    inverse: Tensor
+
+    @classmethod
+    def of(cls, source: Tensor, target: Tensor, n_sources: int, n_targets: int) -> EdgeIndex:
+        """Index edges that are sorted by target."""
+        order = torch.argsort(source, stable=True)
+        inverse = torch.empty_like(order)
+        inverse[order] = torch.arange(order.numel())
+        parts = (source, _bounds(target, n_targets), target[order], _bounds(source, n_sources), order, inverse)
+        return cls(*(part.to(torch.int32) for part in parts))
+
+    @property
+    def n_sources(self) -> int:
+        """Number of nodes that edges may come from."""
+        return self.starts.shape[0] - 1
+
+    @property
+    def n_targets(self) -> int:
+        """Number of nodes that edges may lead to."""
+        return self.offsets.shape[0] - 1
+
+    def reversed(self) -> EdgeIndex:
+        """The same edges the other way round; their weights are ``weight[order]``."""
+        return EdgeIndex(self.target, self.starts, self.source, self.offsets, self.inverse, self.order)
+
+
+def _bounds(nodes: Tensor, n_nodes: int) -> Tensor:
+    return torch.cat([nodes.new_zeros(1), torch.bincount(nodes, minlength=n_nodes).cumsum(0)])
+
+
+def edge_sums(weight: Tensor, state: Tensor, index: EdgeIndex) -> Tensor:
+    """Sum states over edges: ``out[v] = sum over u -> v of weight[u -> v] * state[u]``.
+
+    Parameters
+    ----------
+    weight
+        One per edge, edges sorted by target, shape (edges,).
+    state
+        Shape (sources, cells).
+    index
+        The edges.
+
+    Returns
+    -------
+    Shape (targets, cells); under autocast in its type, as for ``torch.mm``.
+    """
+    kind = state.device.type
+    if torch.is_autocast_enabled(kind) and state.dtype != torch.float64:
+        dtype = torch.get_autocast_dtype(kind)
+        weight, state = weight.to(dtype), state.to(dtype)
+    run: Run = _sums_op if torch.compiler.is_compiling() else _sum
+    return run(weight, state, index)
+
+
+def sums(weight: Tensor, state: Tensor, source: Tensor, offsets: Tensor) -> Tensor:
+    """What :func:`edge_sums` computes, outside of autograd; ``state`` may hold rows that no edge reads."""
+    if not state.shape[1]:
+        return state.new_zeros(offsets.shape[0] - 1, 0)
+    parts = [
+        # (weight, indices, offsets, scale_grad_by_freq, mode "sum", sparse, per_sample_weights, include_last_offset)
+        torch.embedding_bag(part.contiguous(), source, offsets, False, 0, False, weight, True)[0]
+        for part in state.split(CELLS_AT_ONCE, dim=1)
+    ]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+
+def products(rows: Tensor, columns: Tensor, starts: Tensor, positions: Tensor) -> Tensor:
+    """For every edge the sum over cells of the products of two states, outside of autograd.
+
+    Parameters
+    ----------
+    rows, columns
+        States at the two ends, (nodes, cells); edges are sorted by the row. It is faster to let ``columns`` be the
+        smaller one, as its rows are read in no particular order.
+    starts, positions
+        Where the edges of each row begin, and the column of each edge.
+
+    Returns
+    -------
+    Shape (edges,), edges sorted by row, in the type of the states; half precision is added up in float32.
+    """
+    exact = rows.dtype if rows.dtype in (torch.float32, torch.float64) else torch.float32
+    found = torch.sparse_csr_tensor(
+        starts,
+        positions,
+        torch.zeros(positions.shape, dtype=exact, device=rows.device),
+        (starts.shape[0] - 1, columns.shape[0]),
+        check_invariants=False,
+    )
+    if rows.shape[1] and positions.shape[0]:
+        for part, other in zip(rows.split(CELLS_AT_ONCE, dim=1), columns.split(CELLS_AT_ONCE, dim=1), strict=True):
+            found = torch.sparse.sampled_addmm(found, part.to(exact).contiguous(), other.to(exact).contiguous().t())
+    return found.values().to(rows.dtype)
+
+
+def _run_sums(weight: Tensor, state: Tensor, index: Sequence[Tensor]) -> Tensor:
+    source, offsets, *_ = index
+    return sums(weight, state, source, offsets)
+
+
+def _run_products(state: Tensor, other: Tensor, index: Sequence[Tensor]) -> Tensor:
+    source, offsets, target, starts, _, inverse = index
+    if other.shape[0] > state.shape[0]:
+        return products(other, state, offsets, source)
+    return products(state, other, starts, target).index_select(0, inverse)
+
+
+# Twice: as Functions, and as operators for torch.compile and torch.export. These cannot look into Functions that have a
+# jvp; the derivatives of operators, in turn, do not work under torch.func before torch 2.14.
+
+Run = Callable[[Tensor, Tensor, Sequence[Tensor]], Tensor]
+
+
+def _of_sums(ctx: Any, grad: Tensor, add: Run, multiply: Run) -> tuple[Tensor | None, Tensor | None]:
+    weight, state, *parts = ctx.saved_tensors
+    index = EdgeIndex(*parts)
+    needs_weight, needs_state, *_ = ctx.needs_input_grad
+    return (
+        multiply(state, grad, index) if needs_weight else None,
+        add(weight.index_select(0, index.order), grad, index.reversed()) if needs_state else None,
+    )
+
+
+def _of_products(ctx: Any, grad: Tensor, add: Run) -> tuple[Tensor | None, Tensor | None]:
+    state, other, *parts = ctx.saved_tensors
+    index = EdgeIndex(*parts)
+    needs_state, needs_other, *_ = ctx.needs_input_grad
+    return (
+        add(grad.index_select(0, index.order), other, index.reversed()) if needs_state else None,
+        add(grad, state, index) if needs_other else None,
+    )
+
+
+@torch.library.custom_op("edge2torch::edge_sums", mutates_args=())
+def _sums_op(weight: Tensor, state: Tensor, index: Sequence[Tensor]) -> Tensor:
+    return _run_sums(weight, state, index)
+
+
+@torch.library.custom_op("edge2torch::edge_products", mutates_args=())
+def _products_op(state: Tensor, other: Tensor, index: Sequence[Tensor]) -> Tensor:
+    return _run_products(state, other, index)
+
+
+@_sums_op.register_fake
+def _(weight: Tensor, state: Tensor, index: Sequence[Tensor]) -> Tensor:  # noqa: ARG001
+    return state.new_empty(index[1].shape[0] - 1, state.shape[1])
+
+
+@_products_op.register_fake
+def _(state: Tensor, other: Tensor, index: Sequence[Tensor]) -> Tensor:  # noqa: ARG001
+    return state.new_empty(index[0].shape[0])
+
+
+def _save(ctx: Any, inputs: tuple[Tensor, Tensor, Sequence[Tensor]], output: Tensor) -> None:  # noqa: ARG001
+    first, second, index = inputs
+    ctx.save_for_backward(first, second, *index)
+
+
+_sums_op.register_autograd(
+    lambda ctx, grad: (*_of_sums(ctx, grad, _sums_op, _products_op), [None] * 6), setup_context=_save
+)
+_products_op.register_autograd(lambda ctx, grad: (*_of_products(ctx, grad, _sums_op), [None] * 6), setup_context=_save)
+
+
+def _sum(weight: Tensor, state: Tensor, index: Sequence[Tensor]) -> Tensor:
+    return _Sums.call(weight, state, *index)
+
+
+def _multiply(state: Tensor, other: Tensor, index: Sequence[Tensor]) -> Tensor:
+    return _Products.call(state, other, *index)
+
+
+class _Function(torch.autograd.Function):
+    """What the two have in common; both are linear in each of their first two arguments."""
+
+    @classmethod
+    def call(cls, *inputs: Tensor) -> Tensor:
+        out: Tensor = cls.apply(*inputs)  # type: ignore[no-untyped-call]
+        return out
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG004
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @classmethod
+    def product_rule(cls, ctx: Any, of_first: Tensor | None, of_second: Tensor | None) -> Tensor:
+        first, second, *index = ctx.saved_tensors
+        parts = [] if of_first is None else [cls.call(of_first, second, *index)]
+        parts += [] if of_second is None else [cls.call(first, of_second, *index)]
+        total: Tensor = sum(parts[1:], start=parts[0])
+        return total
+
+    @classmethod
+    def one_by_one(cls, info: Any, dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Tensor, int]:
+        each = (
+            [tensor] * info.batch_size if dim is None else tensor.unbind(dim)
+            for tensor, dim in zip(inputs, dims, strict=True)
+        )
+        return torch.stack([cls.call(*one) for one in zip(*each, strict=True)]), 0
+
+
+class _Sums(_Function):
+    @staticmethod
+    def forward(*inputs: Tensor) -> Tensor:
+        weight, state, *index = inputs
+        return _run_sums(weight.detach(), state, index)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return *_of_sums(ctx, grad, _sum, _multiply), *(None,) * 6
+
+    @staticmethod
+    def jvp(ctx: Any, of_weight: Tensor | None, of_state: Tensor | None, *_: None) -> Tensor:
+        return _Sums.product_rule(ctx, of_weight, of_state)
+
+    @staticmethod
+    def vmap(info: Any, dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Tensor, int]:
+        weight, state, *index = inputs
+        if dims[0] is not None or dims[1] is None:
+            return _Sums.one_by_one(info, dims, *inputs)
+        beside = state.movedim(dims[1], 1)  # with one set of weights, more states are just more cells
+        out = _Sums.call(weight, beside.flatten(1), *index)
+        return out.unflatten(1, beside.shape[1:]), 1
+
+
+class _Products(_Function):
+    @staticmethod
+    def forward(*inputs: Tensor) -> Tensor:
+        state, other, *index = inputs
+        return _run_products(state, other, index)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return *_of_products(ctx, grad, _sum), *(None,) * 6
+
+    @staticmethod
+    def jvp(ctx: Any, of_state: Tensor | None, of_other: Tensor | None, *_: None) -> Tensor:
+        return _Products.product_rule(ctx, of_state, of_other)
+
+    @staticmethod
+    def vmap(info: Any, dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Tensor, int]:
+        return _Products.one_by_one(info, dims, *inputs)

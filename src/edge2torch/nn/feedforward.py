@@ -1,0 +1,176 @@
+"""The feedforward backend: nodes in layers, each computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from edge2torch.nn.edge_linear import EdgeLinear
+from edge2torch.nn.model import EdgeModel
+from edge2torch.nn.sweep import SweepIndex, can_sweep, sweep
+from edge2torch.nn.wiring import Wiring
+
+
+class FeedforwardLayerBlock(nn.Module):
+    """All nodes of one layer: sums over their edges, then activation and dropout.
+
+    Its output, (cells, units of the layer) in model order, is the state that attribution methods look at.
+
+    Parameters
+    ----------
+    linear
+        The edges into this layer.
+    reads
+        ``(layer, columns)`` for every earlier layer that edges come from: which of its units they read; ``None`` for
+        all. ``linear`` numbers its sources in this order.
+    activation, dropout
+        Modules applied to the sums, (cells, units).
+    """
+
+    columns: Tensor
+
+    def __init__(
+        self,
+        linear: EdgeLinear,
+        reads: list[tuple[int, Tensor | None]],
+        activation: nn.Module | None = None,
+        dropout: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.linear = linear
+        self.layers_read = [layer for layer, _ in reads]
+        self.reads_sizes = [0 if columns is None else columns.numel() for _, columns in reads]
+        none = torch.empty(0, dtype=torch.long)
+        columns = torch.cat([none, *(columns for _, columns in reads if columns is not None)])
+        self.register_buffer("columns", columns, persistent=False)
+        self.activation = activation
+        self.dropout = dropout
+
+    def forward(self, *states: Tensor) -> Tensor:
+        """Map the states of all earlier layers, each (cells, units), to this layer's (cells, units)."""
+        return self.finish(self.linear(self.gather(states)))
+
+    def gather(self, states: Sequence[Tensor]) -> Tensor:
+        """Put the states that the edges read beside each other, (cells, sources)."""
+        picked = zip(self.layers_read, self.columns.split(self.reads_sizes), strict=True)
+        pieces = [
+            states[layer].T.index_select(0, columns) if columns.numel() else states[layer].T
+            for layer, columns in picked
+        ]
+        return (pieces[0] if len(pieces) == 1 else torch.cat(pieces)).T
+
+    @property
+    def finishes(self) -> bool:
+        """Whether anything follows the sums."""
+        return self.activation is not None or self.dropout is not None
+
+    def finish(self, sums: Tensor) -> Tensor:
+        """Apply activation and dropout, (cells, units) to (cells, units)."""
+        state = sums if self.activation is None else self.activation(sums)
+        return state if self.dropout is None else self.dropout(state)
+
+
+class FeedforwardModel(EdgeModel):
+    """Every node ``v`` computes ``s_v = activation(sum over u -> v of w_uv * s_u + b_v)``, layer by layer.
+
+    Edges may skip layers. Output nodes, which have no activation, may sit in any layer but the first.
+
+    Parameters
+    ----------
+    wiring
+        The graph; edges lead from earlier layers to later ones.
+    bias
+        Whether nodes have a bias.
+    identity
+        See :class:`EdgeModel`.
+    """
+
+    def __init__(self, wiring: Wiring, *, bias: bool = True, identity: Mapping[str, str] | None = None) -> None:
+        super().__init__(wiring, identity)
+        units = wiring.units()
+        sizes = torch.bincount(units.layer)
+        order = _sort_edges(units.source, units.target)
+        self.bind_units(wiring, units, order)
+        self.output_columns = [torch.nonzero(units.is_output[units.layer == k]).flatten() for k in range(1, len(sizes))]
+        edges_into = torch.bincount(units.layer[units.target]).tolist()[1:]
+        self.blocks = nn.ModuleList(
+            _make_block(units.pick_edges(edges), sizes, layer, bias)
+            for layer, edges in enumerate(order.split(edges_into), start=1)
+        )
+        index = SweepIndex.of(units.source[order], units.target[order], sizes, units.is_output)
+        for name, part in vars(index).items():
+            if name in SweepIndex.TENSORS:
+                self.register_buffer(f"sweep_{name}", part, persistent=False)
+        self.sweep_layout = {name: part for name, part in vars(index).items() if name not in SweepIndex.TENSORS}
+
+    @property
+    def sweep_index(self) -> SweepIndex:
+        """The edges of all layers, where the model is."""
+        return SweepIndex(**{name: getattr(self, f"sweep_{name}") for name in SweepIndex.TENSORS}, **self.sweep_layout)
+
+    def layers(self) -> list[FeedforwardLayerBlock]:
+        """The blocks, as what they are."""
+        return list(self.blocks)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map features (cells, features) to outputs (cells, outputs)."""
+        self.check_input(x)
+        if can_sweep(self, x):
+            return sweep(self, x)
+        return self.forward_by_block(x)
+
+    def forward_by_block(self, x: Tensor) -> Tensor:
+        """What :meth:`forward` computes, block by block, so that hooks and transformations of torch see each."""
+        states = [x]
+        for block in self.blocks:
+            states.append(block(*states))
+        return self.pick_outputs(states)
+
+    def pick_outputs(self, states: Sequence[Tensor]) -> Tensor:
+        """Put the outputs of all layers beside each other, (cells, outputs)."""
+        outputs = [
+            state if columns.numel() == state.shape[1] else state[:, columns]
+            for state, columns in zip(states[1:], self.output_columns, strict=True)
+            if columns.numel()
+        ]
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
+
+    def linears(self) -> list[EdgeLinear]:
+        """The parts that hold weights, in the order of ``edge_of_weight``."""
+        return [block.linear for block in self.layers()]
+
+    def units_of(self, block: int) -> slice:
+        """Which of the units behind the inputs are in a block."""
+        return slice(*self.sweep_layout["bounds"][block : block + 2])
+
+
+def _make_block(units: Wiring, sizes: Tensor, layer: int, bias: bool) -> FeedforwardLayerBlock:
+    """Make the block of a layer, with the edges into it."""
+    here = units.layer == layer
+    reads, columns = _reads(units.layer, sizes, units.source)
+    linear = EdgeLinear(
+        columns,
+        units.target - int(sizes[:layer].sum()),
+        bias=bias,
+        initial_weight=units.initial_weight,
+        sign=units.sign,
+        fixed=units.fixed,
+    )
+    return FeedforwardLayerBlock(linear, reads, units.make_activation(here), units.make_dropout(here))
+
+
+def _sort_edges(source: Tensor, target: Tensor) -> Tensor:
+    """Order edges by target (hence by its layer), then by source."""
+    by_source = torch.argsort(source, stable=True)
+    return by_source[torch.argsort(target[by_source], stable=True)]
+
+
+def _reads(layer: Tensor, sizes: Tensor, source: Tensor) -> tuple[list[tuple[int, Tensor | None]], Tensor]:
+    """Find the units that some edges read, per layer (None: all), and where each edge finds its source among them."""
+    units, columns = torch.unique(source, return_inverse=True)
+    layers, counts = torch.unique_consecutive(layer[units], return_counts=True)
+    start = sizes.cumsum(0) - sizes
+    pieces = zip(layers.tolist(), units.split(counts.tolist()), strict=True)
+    return [(k, None if piece.numel() == sizes[k] else piece - start[k]) for k, piece in pieces], columns

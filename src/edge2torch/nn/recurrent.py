@@ -1,0 +1,188 @@
+"""The recurrent backend: all nodes at once, several times, with the same weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from edge2torch.nn.edge_linear import EdgeLinear
+from edge2torch.nn.edge_sums import edge_sums
+from edge2torch.nn.model import EdgeModel
+from edge2torch.nn.wiring import Wiring
+
+#: power iterations when a model is made; in training there is one more per pass
+FIRST_ITERATIONS = 50
+
+
+class StepBlock(nn.Module):
+    """What follows the sums in one step: activation and dropout.
+
+    Its output, (cells, units behind the inputs) in model order, is the state that attribution methods look at.
+
+    Parameters
+    ----------
+    activation, dropout
+        Modules applied to the sums, (cells, units). They belong to this step alone, because methods such as DeepLift
+        need a module of its own for every use.
+    """
+
+    def __init__(self, activation: nn.Module | None, dropout: nn.Module | None) -> None:
+        super().__init__()
+        self.activation = activation
+        self.dropout = dropout
+
+    def forward(self, sums: Tensor) -> Tensor:
+        """Map (cells, units) to (cells, units)."""
+        # A tensor of its own for each step, also where there is nothing to apply.
+        state = sums.clone() if self.activation is None else self.activation(sums)
+        return state if self.dropout is None else self.dropout(state)
+
+
+class StepModel(EdgeModel):
+    """What the backends have in common that update all nodes at once, step by step."""
+
+    site: ClassVar[Literal["layer", "step"]] = "step"
+
+    def units_of(self, block: int) -> slice:
+        """Which of the units behind the inputs are in a block: all."""
+        return slice(None)
+
+
+def make_steps(units: Wiring, steps: int, repeat: int = 1) -> nn.ModuleList:
+    """Make the blocks of all steps, for every unit behind the inputs ``repeat`` columns."""
+    inner = torch.arange(units.n_features, units.n_nodes).repeat_interleave(repeat)
+    return nn.ModuleList(StepBlock(units.make_activation(inner), units.make_dropout(inner)) for _ in range(steps))
+
+
+def split_edges(units: Wiring) -> tuple[Tensor, Tensor]:
+    """Rows of the edges that come from inputs and of all others, each ordered by target, then by source."""
+    by_source = torch.argsort(units.source, stable=True)
+    order = by_source[torch.argsort(units.target[by_source], stable=True)]
+    from_input = units.source[order] < units.n_features
+    return order[from_input], order[~from_input]
+
+
+def make_linear(units: Wiring, edges: Tensor, n_sources: int, bias: bool) -> EdgeLinear:
+    """Make the part with some of the edges into the units behind the inputs."""
+    picked = units.pick_edges(edges)
+    n_targets = units.n_nodes - units.n_features
+    return EdgeLinear(
+        picked.source if n_sources == units.n_features else picked.source - units.n_features,
+        picked.target - units.n_features,
+        n_sources=n_sources,
+        n_targets=n_targets,
+        bias=bias,
+        initial_weight=picked.initial_weight,
+        sign=picked.sign,
+        fixed=picked.fixed,
+        in_degree=torch.bincount(units.target - units.n_features, minlength=n_targets),
+    )
+
+
+class RecurrentModel(StepModel):
+    """Every node ``v`` computes ``s_v(t + 1) = activation(sum over u -> v of w_uv * s_u(t) + b_v)``, all at once.
+
+    Inputs keep their values, all other states begin at 0. Output nodes have no activation.
+
+    Parameters
+    ----------
+    wiring
+        The graph; cycles and self loops are allowed.
+    steps
+        Number of updates (the most, with ``tolerance``).
+    tolerance
+        A cell is updated no more once none of its states changes by more than this; ``None`` for ``steps`` updates.
+    spectral_norm
+        Largest singular value that the matrix of weights between hidden nodes may have; where it is larger, these
+        weights are scaled down. With a bound below 1 and activations whose slope is at most 1, states converge.
+        ``None`` for no bound.
+    bias
+        Whether nodes have a bias.
+    identity
+        See :class:`EdgeModel`.
+
+    Notes
+    -----
+    The largest singular value is estimated by power iteration, one more in each pass in training (Miyato et al. 2018,
+    arXiv:1802.05957). It approaches the true one from below.
+    """
+
+    to_hidden: Tensor
+    left: Tensor
+    right: Tensor
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        *,
+        steps: int = 3,
+        tolerance: float | None = None,
+        spectral_norm: float | None = None,
+        bias: bool = True,
+        identity: Mapping[str, str] | None = None,
+    ) -> None:
+        units = wiring.units()
+        super().__init__(wiring, identity)
+        self.blocks = make_steps(units, steps)
+        self.output_columns = torch.nonzero(units.is_output[units.n_features :]).flatten()
+        self.tolerance = tolerance
+        self.spectral_norm = spectral_norm
+        from_inputs, between = split_edges(units)
+        self.bind_units(wiring, units, torch.cat([from_inputs, between]))
+        self.from_inputs = make_linear(units, from_inputs, units.n_features, bias)
+        self.between = make_linear(units, between, units.n_nodes - units.n_features, bias=False)
+        if spectral_norm is not None:
+            self.register_buffer("to_hidden", ~units.is_output[units.target[between]], persistent=False)
+            n_inner = units.n_nodes - units.n_features
+            for name in ("left", "right"):
+                self.register_buffer(name, F.normalize(torch.randn(n_inner), dim=0))
+            self._iterate(FIRST_ITERATIONS)
+
+    def linears(self) -> list[EdgeLinear]:
+        """The parts that hold weights, in the order of ``edge_of_weight``."""
+        return [self.from_inputs, self.between]
+
+    def used_weights(self) -> list[Tensor]:
+        """Weights as they are used, for each of :meth:`linears`."""
+        weight = self.between.edge_weight()
+        if self.spectral_norm is not None:
+            feedback = torch.where(self.to_hidden, weight, 0)
+            norm = self.left @ edge_sums(feedback, self.right[:, None], self.between.index)[:, 0]
+            scale = (self.spectral_norm / norm.clamp(min=torch.finfo(norm.dtype).tiny)).clamp(max=1)
+            weight = torch.where(self.to_hidden, scale * weight, weight)
+        return [self.from_inputs.edge_weight(), weight]
+
+    @torch.no_grad()
+    def _iterate(self, times: int) -> None:
+        """Bring the two singular vectors nearer to those of the largest singular value."""
+        index = self.between.index
+        feedback = torch.where(self.to_hidden, self.between.edge_weight(), 0)
+        backwards = feedback[index.order]
+        for _ in range(times):
+            self.left.copy_(F.normalize(edge_sums(feedback, self.right[:, None], index)[:, 0], dim=0))
+            self.right.copy_(F.normalize(edge_sums(backwards, self.left[:, None], index.reversed())[:, 0], dim=0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map features (cells, features) to outputs (cells, outputs)."""
+        self.check_input(x)
+        if self.spectral_norm is not None and self.training:
+            self._iterate(1)
+        _, weight = self.used_weights()
+        given = self.from_inputs(x)
+        state: Tensor = self.blocks[0](given)
+        moving = torch.ones(len(x), 1, dtype=torch.bool, device=x.device)
+        for block in self.blocks[1:]:
+            updated = block(given + edge_sums(weight, state.T, self.between.index).T)
+            if self.tolerance is None:
+                state = updated
+                continue
+            change = (updated - state).abs().amax(dim=1, keepdim=True)
+            state = torch.where(moving, updated, state)
+            moving = moving & (change > self.tolerance)
+            if not torch.compiler.is_compiling() and not self.is_watched() and not moving.any():
+                break
+        return state.index_select(1, self.output_columns.to(x.device))
