@@ -24,7 +24,7 @@ from rotation import PREPARE_LIMIT, STEP_LIMIT, Entry, rotate
 ROOT = Path(__file__).resolve().parents[2]
 CELLS, MEMORY_CELLS = 512, 1024
 COMPILE_LIMIT = 120.0
-RATIO_HEADER = ("contestant", "ms (quartiles)", "multiple of ours", "remark")
+RATIO_HEADER = ("contestant", "ms (quartiles)", "multiple of the first", "remark")
 LINEAR = {"public edge2torch": "no activation", "perceptron": "not this graph"}
 REAL = {
     "reactome": ("Training step, PBMC3k x Reactome", cases.reactome_graph),
