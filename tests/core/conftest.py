@@ -23,6 +23,13 @@ def edges() -> pd.DataFrame:
     return pd.DataFrame([pair.split() for pair in pairs], columns=["source", "target"])
 
 
+@pytest.fixture(scope="session")
+def cyclic() -> pd.DataFrame:
+    """A self loop, cycles of two and three nodes, and two outputs at different distances."""
+    pairs = ["a h", "b k", "h k", "k h", "k l", "l h", "h h", "c l", "k early", "l m", "m late"]
+    return pd.DataFrame([pair.split() for pair in pairs], columns=["source", "target"])
+
+
 @pytest.fixture
 def compiled(edges: pd.DataFrame) -> tuple[EdgeModel, CompileArtifact]:
     with torch.random.fork_rng():

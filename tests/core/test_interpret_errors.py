@@ -144,7 +144,7 @@ def test_model_of_two_graphs(model, artifact, frame, edges):
 )
 def test_artifact_of_another_graph(change, model, edges, frame):
     _, other = compile_graph(change(edges), quiet=True)
-    with pytest.raises(Edge2TorchError, match="model and artifact come from different graphs"):
+    with pytest.raises(Edge2TorchError, match="model and artifact do not belong together, they differ in 'graph'"):
         interpret_model(model, other, frame, output=1)
 
 

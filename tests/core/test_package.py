@@ -16,9 +16,12 @@ PUBLIC = {
     "compile_graph",
     "customize_model",
     "get",
+    "get_edge_weights",
     "interpret_model",
+    "io",
     "pl",
     "pp",
+    "set_edge_weights",
     "tl",
 }
 HEAVY = {"captum", "decoupler", "lightning", "matplotlib", "pytorch_lightning", "scanpy", "torch"}

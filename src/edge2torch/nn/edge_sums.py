@@ -95,7 +95,12 @@ def edge_sums(weight: Tensor, state: Tensor, index: EdgeIndex) -> Tensor:
         dtype = torch.get_autocast_dtype(kind)
         weight, state = weight.to(dtype), state.to(dtype)
     run: Run = _sums_op if torch.compiler.is_compiling() else _sum
-    return run(weight, state, index)
+    return run(weight, node_major(state), index)
+
+
+def node_major(state: Tensor) -> Tensor:
+    """Let the rows of a state, (nodes, cells), lie one after the other in memory; copies only if they do not."""
+    return state if state.is_contiguous() else torch.cat([state])  # quicker than contiguous(), as it goes row by row
 
 
 def sums(weight: Tensor, state: Tensor, source: Tensor, offsets: Tensor) -> Tensor:

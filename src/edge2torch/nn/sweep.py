@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from edge2torch.errors import Edge2TorchError
-from edge2torch.nn.edge_sums import CELLS_AT_ONCE, EdgeIndex, edge_sums, products, sums
+from edge2torch.nn.edge_sums import CELLS_AT_ONCE, EdgeIndex, edge_sums, node_major, products, sums
 
 if TYPE_CHECKING:
     from edge2torch.nn.feedforward import FeedforwardLayerBlock, FeedforwardModel
@@ -184,7 +184,7 @@ class _Sweep(torch.autograd.Function):
         kept: list[Tensor] = []
         outputs = []
         for cells in x.split(CELLS_AT_ONCE):
-            states = _forth(plan, _node_major(cells), weight, bias)
+            states = _forth(plan, node_major(cells.T), weight, bias)
             outputs.append(states.units.index_select(0, plan.edges.outputs))
             if plan.learns:
                 kept += [states.inputs, states.units, *states.before, *states.after]
@@ -225,35 +225,30 @@ class _Sweep(torch.autograd.Function):
         )
 
 
-def _node_major(x: Tensor) -> Tensor:
-    """Copy (cells, nodes) into (nodes, cells), unless it is a view of such."""
-    return x.T if x.T.is_contiguous() else torch.cat([x.T])  # quicker than contiguous(), as it goes row by row
-
-
 def _forth(plan: _Plan, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> _States:
     """Compute all states from those of the inputs, (inputs, cells)."""
     model, edges, learns = plan
     sorted_weight = weight.index_select(0, edges.by_target)
     weight, source = sorted_weight[edges.n_from_inputs :], edges.source[edges.n_from_inputs :]
-    # Begins with the sums over edges from inputs; layer by layer they become states.
-    units = sums(sorted_weight[: edges.n_from_inputs], inputs, edges.source[: edges.n_from_inputs], edges.input_offsets)
+    given = sums(sorted_weight[: edges.n_from_inputs], inputs, edges.source[: edges.n_from_inputs], edges.input_offsets)
     if bias is not None:
-        units += bias[:, None]
+        given += bias[:, None]
+    units = torch.empty_like(given)
     before, after = [], []
     for k, (block, offsets) in enumerate(zip(model.layers(), edges.of_layers(edges.offsets), strict=True)):
-        here = units[edges.bounds[k] : edges.bounds[k + 1]]
+        here = slice(edges.bounds[k], edges.bounds[k + 1])
         first, last = edges.edges_in[k : k + 2]
+        total = given[here]
         if first < last:
-            here += sums(weight[first:last], units, source[first:last], offsets)
-        if not block.finishes:
-            continue
-        total = here.clone() if learns else here
-        with torch.set_grad_enabled(learns):
-            state = block.finish(total.requires_grad_(learns).T).T
-        here.copy_(state.detach())
-        if learns:
-            before.append(total)
-            after.append(state)
+            total = sums(weight[first:last], units, source[first:last], offsets).add_(total)
+        state = total
+        if block.finishes:
+            with torch.set_grad_enabled(learns):
+                state = block.finish(total.requires_grad_(learns).T).T
+            if learns:
+                before.append(total)
+                after.append(state)
+        units[here] = state.detach()
     return _States(inputs, units, before, after)
 
 

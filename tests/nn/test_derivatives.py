@@ -1,0 +1,153 @@
+"""The kernel under torch's machinery: derivatives of any order, torch.func, torch.compile, operator checks."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+
+from edge2torch.nn.edge_sums import EdgeIndex, _Products, _products_op, _sums_op, edge_sums
+
+SOURCE, TARGET = torch.tensor([0, 1, 3, 1, 5, 0]), torch.tensor([0, 0, 1, 3, 3, 4])
+INDEX = EdgeIndex.of(SOURCE, TARGET, 6, 5)  # source 2 leads nowhere, target 2 has no edges
+
+
+def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+WEIGHT, STATE = numbers(6), numbers(6, 4, seed=1)
+
+
+def sparse(weight: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+    return edge_sums(weight, state, INDEX)
+
+
+def dense(weight: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+    return torch.zeros(5, 6, dtype=weight.dtype).index_put((TARGET, SOURCE), weight) @ state
+
+
+def multiply(state: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """The other half of the kernel: for every edge, the product of the states at its ends."""
+    return _Products.call(state, other, *INDEX)
+
+
+def leaf(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.clone().requires_grad_()
+
+
+@pytest.fixture(autouse=True)
+def _known_warning():
+    """Torch itself warns once, the first time that forward mode is used with a Function."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="torch")
+        yield
+
+
+@pytest.mark.parametrize("function", [sparse, multiply, lambda w, s: _sums_op(w, s, list(INDEX))])
+@pytest.mark.parametrize("check", [torch.autograd.gradcheck, torch.autograd.gradgradcheck])
+def test_numerical_derivatives(check, function):
+    first = numbers(6, 4, seed=3) if function is multiply else WEIGHT
+    second = numbers(5, 4, seed=4) if function is multiply else STATE
+    assert check(function, (leaf(first), leaf(second)))
+
+
+def test_forward_mode():
+    assert torch.autograd.gradcheck(sparse, (leaf(WEIGHT), leaf(STATE)), check_forward_ad=True)
+
+
+def test_products_equal_dense_ones():
+    other = numbers(5, 4, seed=4)
+    torch.testing.assert_close(multiply(STATE, other), (STATE[SOURCE] * other[TARGET]).sum(dim=1))
+
+
+@pytest.mark.parametrize("cells", [0, 4, 600])
+@pytest.mark.parametrize("requires_grad", [True, False])
+def test_operators(cells, requires_grad):
+    """Schemas, fake tensors, autograd registration and ahead-of-time tracing agree with what the operators do."""
+    weight, state, other = numbers(6), numbers(6, cells), numbers(5, cells)
+    for tensor in (weight, state, other):
+        tensor.requires_grad_(requires_grad)
+    torch.library.opcheck(_sums_op, (weight, state, list(INDEX)))
+    torch.library.opcheck(_products_op, (state, other, list(INDEX)))
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_derivatives_of_higher_order(order):
+    """d^n/dt^n of a cubic form, through edges twice."""
+
+    def nth(function):
+        def value(t):
+            once = function(WEIGHT * t, STATE)
+            return (function(WEIGHT * t, torch.cat([once, once[:1]])).tanh()).sum()
+
+        for _ in range(order):
+            value = torch.func.grad(value)
+        return value(torch.tensor(0.7, dtype=torch.float64))
+
+    torch.testing.assert_close(nth(sparse), nth(dense))
+
+
+@pytest.mark.parametrize("argnums", [0, 1, (0, 1)])
+@pytest.mark.parametrize("transform", [torch.func.grad, torch.func.jacrev, torch.func.jacfwd, torch.func.hessian])
+def test_torch_func(transform, argnums):
+    def result(function):
+        def scalar(weight, state):
+            return function(weight, state).square().sum()
+
+        inner = scalar if transform in (torch.func.grad, torch.func.hessian) else function
+        return transform(inner, argnums=argnums)(WEIGHT, STATE)
+
+    torch.testing.assert_close(result(sparse), result(dense))
+
+
+@pytest.mark.parametrize("tangents", [(True, False), (False, True), (True, True)])
+def test_jvp(tangents):
+    def result(function):
+        moved = [tensor for tensor, moves in zip((WEIGHT, STATE), tangents, strict=True) if moves]
+
+        def of_moved(*values):
+            given = iter(values)
+            return function(*(next(given) if m else t for t, m in zip((WEIGHT, STATE), tangents, strict=True)))
+
+        return torch.func.jvp(of_moved, tuple(moved), tuple(tensor.cos() for tensor in moved))
+
+    torch.testing.assert_close(result(sparse), result(dense))
+
+
+@pytest.mark.parametrize("of", ["values", "gradients"])
+@pytest.mark.parametrize("dims", [(0, None), (None, 0), (None, 1), (None, 2), (0, 1), (1, 0)])
+def test_vmap(dims, of):
+    weights, states = numbers(6, 3), numbers(6, 3, 4)
+    weight = WEIGHT if dims[0] is None else weights.movedim(1, dims[0])
+    state = STATE if dims[1] is None else states.movedim(1, dims[1])
+
+    def result(function):
+        if of == "values":
+            return torch.vmap(function, dims)(weight, state)
+        gradients = torch.func.grad(lambda w, s: function(w, s).square().sum(), argnums=(0, 1))
+        return torch.vmap(gradients, dims)(weight, state)
+
+    torch.testing.assert_close(result(sparse), result(dense))
+
+
+@pytest.mark.parametrize("dims", [(0, 0), (0, None), (None, 0)])
+def test_vmap_of_vmap(dims):
+    weight, state = (numbers(2, 3, 6), numbers(2, 3, 6, 4))
+    weight = weight if dims[0] == 0 else weight[0]
+    state = state if dims[1] == 0 else state[0]
+    found, expected = (torch.vmap(torch.vmap(function), dims)(weight, state) for function in (sparse, dense))
+    torch.testing.assert_close(found, expected)
+
+
+def test_compiled():
+    """In one graph, forth and back; and again for another number of cells."""
+    compiled = torch.compile(sparse, fullgraph=True, backend="aot_eager")
+    for state in (STATE, numbers(6, 9)):
+        inputs = leaf(WEIGHT), leaf(state)
+        out, expected = compiled(*inputs), dense(*inputs)
+        torch.testing.assert_close(out, expected)
+        upstream = numbers(*out.shape, seed=5)
+        found = torch.autograd.grad(out, inputs, upstream)
+        torch.testing.assert_close(found, torch.autograd.grad(expected, inputs, upstream))
