@@ -167,7 +167,7 @@ def row(source, target, weight=1.0):
 
 def second(*bad):
     """A row that can be used, then one that cannot."""
-    return pd.concat([row("h", "k", 9.0), row(*bad)], ignore_index=True)
+    return pd.concat([row("h", "k", 9.0).astype(object), row(*bad).astype(object)], ignore_index=True)
 
 
 FINITE = "not finite numbers: 'k -> late'"

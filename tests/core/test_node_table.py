@@ -104,7 +104,7 @@ def test_width_of_each_node(backend, default, edges):
     """A weight for each pair of units of an edge, a bias for each unit."""
     nodes = pd.DataFrame({"node": ["k", "g"], "width": [3, 4]})
     model, _ = seeded(edges, backend, width=default, nodes=nodes)
-    width = {name: 1 for name in ("a", "b", "c", "early", "late")} | {"h": default, "k": 3, "g": 4}
+    width = dict.fromkeys(("a", "b", "c", "early", "late"), 1) | {"h": default, "k": 3, "g": 4}
     n_weights = sum(width[e.source] * width[e.target] for e in edges.itertuples())
     n_biases = sum(width[name] for name in ("g", "h", "k", "early", "late"))
     assert sum(parameter.numel() for parameter in model.parameters()) == n_weights + n_biases
@@ -190,7 +190,7 @@ def test_bad_table(case, backend, edges, capsys):
 def test_width_in_graphnn(edges, capsys):
     nodes = pd.DataFrame({"node": ["h"], "width": [2]})
     generator = torch.get_rng_state()
-    with pytest.raises(Edge2TorchError, match="graphnn .* same channels in all nodes: leave 'width' out"):
+    with pytest.raises(Edge2TorchError, match=r"graphnn .* same channels in all nodes: leave 'width' out"):
         compile_graph(edges, "graphnn", nodes=nodes)
     assert torch.equal(torch.get_rng_state(), generator)
     assert capsys.readouterr().out == "", "nothing is said about a graph that is refused"
