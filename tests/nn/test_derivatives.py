@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-
 import pytest
 import torch
 
 from edge2torch.nn.edge_sums import EdgeIndex, _Products, _products_op, _sums_op, edge_sums
+
+#: torch itself says so, the first time that forward mode is used
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")
 
 SOURCE, TARGET = torch.tensor([0, 1, 3, 1, 5, 0]), torch.tensor([0, 0, 1, 3, 3, 4])
 INDEX = EdgeIndex.of(SOURCE, TARGET, 6, 5)  # source 2 leads nowhere, target 2 has no edges
@@ -35,14 +36,6 @@ def multiply(state: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 
 def leaf(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.clone().requires_grad_()
-
-
-@pytest.fixture(autouse=True)
-def _known_warning():
-    """Torch itself warns once, the first time that forward mode is used with a Function."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=DeprecationWarning, module="torch")
-        yield
 
 
 @pytest.mark.parametrize("function", [sparse, multiply, lambda w, s: _sums_op(w, s, list(INDEX))])

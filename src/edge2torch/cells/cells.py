@@ -61,8 +61,9 @@ class Cells(Dataset[Any]):
     def __getitem__(self, rows: Any) -> tuple[Tensor, ...]:
         """Return float32 features (cells, features) of some rows, and their labels if there are any."""
         part: Any = self.matrix[rows]
-        dense = part.toarray() if is_sparse(part) else part
-        x = torch.from_numpy(np.ascontiguousarray(dense, dtype=np.float32))
+        # A sparse matrix may as well be written feature by feature, which is how models read it.
+        dense = part.toarray(order="F") if is_sparse(part) else np.ascontiguousarray(part)
+        x = torch.from_numpy(np.asarray(dense, dtype=np.float32))
         return (x,) if self.labels is None else (x, self.labels[rows])
 
 
