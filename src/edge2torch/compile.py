@@ -64,9 +64,10 @@ class CompileArtifact:
 
     @property
     def identity(self) -> dict[str, str]:
-        """SHA-256 of all that a model is bound to: graph, features, outputs, preprocessing."""
+        """SHA-256 of all that a model is bound to: graph, backend, features, outputs, preprocessing."""
         return {
             "graph": self.fingerprint,
+            "backend": _digest([self.backend]),  # it also says how nodes are ordered
             "features": _digest(self.feature_names),
             "outputs": _digest(self.output_nodes),
             "preprocessing": _digest([self.preprocessing]),
@@ -155,6 +156,8 @@ def compile_graph(
     _check_recurrent_only(backend, tolerance=tolerance, spectral_norm=spectral_norm)
     graph = Graph.from_edgelist(edgelist, cycles=backend != "feedforward")
     options = node_options(graph, nodes, width=width, activation=activation, dropout=dropout, check=_check_option)
+    if backend == "graphnn":
+        _check_one_width(nodes)
     if backend != "feedforward":
         _check_steps(graph, steps)
     if not quiet:
@@ -170,13 +173,12 @@ def compile_graph(
         output_nodes=graph.outputs,
         fingerprint=graph.fingerprint,
         preprocessing=preprocessing,
-        settings={**settings, "backend": backend},
+        settings={**settings, "backend": backend, "nodes": None if nodes is None else nodes.copy()},
     )
     wiring = _wire(graph, options)
     if backend == "feedforward":
         return FeedforwardModel(wiring, bias=bias, identity=artifact.identity), artifact
     if backend == "graphnn":
-        _check_one_width(nodes)
         wiring = replace(wiring, width=None)
         return GraphModel(wiring, width=width, steps=steps, bias=bias, identity=artifact.identity), artifact
     return RecurrentModel(
@@ -220,12 +222,14 @@ def _check_recurrent_only(backend: str, **options: float | None) -> None:
         if value is None:
             continue
         if backend != "recurrent":
-            raise Edge2TorchError(f"{name}={value!r} is an option of the recurrent backend only: leave it out")
+            raise Edge2TorchError(
+                f"{name}={value!r} is an option of backend='recurrent' only: leave it out, or use that"
+            )
         check_number(name, value, positive=True)
 
 
 def _check_one_width(nodes: pd.DataFrame | None) -> None:
-    if nodes is not None and "width" in nodes and nodes["width"].notna().any():
+    if nodes is not None and "width" in nodes and np.any(nodes["width"].notna()):
         raise Edge2TorchError("the graphnn backend has the same channels in all nodes: leave 'width' out of nodes")
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 
 from edge2torch.attribution import find_edge_model
 from edge2torch.compile import CompileArtifact, check_pair
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import arrows
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from torch import nn
+
+    from edge2torch.nn import EdgeModel
 
 
 def get_edge_weights(model: nn.Module, artifact: CompileArtifact) -> pd.DataFrame:
@@ -43,8 +50,9 @@ def get_edge_weights(model: nn.Module, artifact: CompileArtifact) -> pd.DataFram
     """
     edge_model = find_edge_model(model)
     check_pair(edge_model, artifact)
-    weight = edge_model.edge_weights().detach().float().cpu().numpy()
-    return artifact.graph.edges[["source", "target"]].assign(weight=weight)
+    weight = edge_model.edge_weights().detach().cpu()
+    weight = weight if weight.dtype == torch.float64 else weight.float()
+    return artifact.graph.edges[["source", "target"]].assign(weight=weight.numpy()[_rows(edge_model, artifact)])
 
 
 def set_edge_weights(model: nn.Module, artifact: CompileArtifact, weights: pd.DataFrame) -> None:
@@ -63,8 +71,8 @@ def set_edge_weights(model: nn.Module, artifact: CompileArtifact, weights: pd.Da
     Raises
     ------
     Edge2TorchError
-        If model and artifact do not belong together, an edge is not in the graph, occurs twice or is fixed, or a weight
-        is not a finite number or against the constraint of its edge. No weight is changed then.
+        If model and artifact do not belong together, an edge is not in the graph or occurs twice, or a weight is not a
+        finite number or against the constraint of its edge. No weight is changed then.
 
     Examples
     --------
@@ -78,37 +86,52 @@ def set_edge_weights(model: nn.Module, artifact: CompileArtifact, weights: pd.Da
     check_pair(edge_model, artifact)
     rows, values = _match(artifact.graph.edges, weights)
     _check_constraints(artifact.graph.edges.iloc[rows], values)
+    parameter = next(edge_model.parameters())
     new = torch.full((len(artifact.graph.edges),), torch.nan, dtype=torch.float64)
-    new[rows] = torch.as_tensor(values)
-    device = next(edge_model.parameters()).device
-    edge_model.set_edge_weights(new.to(device=device, dtype=torch.float32))
+    new[_rows(edge_model, artifact)[rows]] = torch.as_tensor(values)
+    dtype = torch.float64 if parameter.dtype == torch.float64 else torch.float32
+    edge_model.set_edge_weights(new.to(device=parameter.device, dtype=dtype))
 
 
-def _match(edges: pd.DataFrame, weights: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def _rows(model: EdgeModel, artifact: CompileArtifact) -> npt.NDArray[np.intp]:
+    """Find the edges of an artifact in a model that may have been made from the same edges in another order."""
+    source, target = model.edge_ends.cpu().numpy()
+    graph = artifact.graph
+    has, wanted = source * graph.nodes.size + target, graph.source * graph.nodes.size + graph.target
+    order = np.argsort(has)
+    return order[np.searchsorted(has, wanted, sorter=order)]
+
+
+def _match(edges: pd.DataFrame, weights: pd.DataFrame) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
     """Find the row of the edge list behind each row of a table of weights."""
-    missing = {"source", "target", "weight"} - set(getattr(weights, "columns", ()))
-    if missing:
-        raise Edge2TorchError(f"weights must be a DataFrame with source, target and weight; it lacks {some(missing)}")
-    if weights.duplicated(["source", "target"]).any():
-        again = weights[weights.duplicated(["source", "target"])]
-        raise Edge2TorchError(f"weights has edges that occur more than once: {some(arrows(again))}")
+    columns = ["source", "target", "weight"]
+    if not isinstance(weights, pd.DataFrame) or sorted(c for c in weights.columns if c in columns) != columns:
+        raise Edge2TorchError("weights must be a DataFrame with the columns source, target and weight, each once")
+    ends = weights[["source", "target"]].astype(object).map(str)
+    again = ends.duplicated().to_numpy()
+    if again.any():
+        raise Edge2TorchError(f"weights has edges that occur more than once: {some(arrows(ends[again]))}")
     values = pd.to_numeric(weights["weight"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    if not np.isfinite(values).all():
-        wrong = weights[~np.isfinite(values)]
-        raise Edge2TorchError(f"weights has weights that are not finite numbers: {some(arrows(wrong))}")
+    wrong = ~(np.abs(values) <= np.finfo(np.float32).max)
+    if wrong.any():
+        raise Edge2TorchError(f"weights has weights that are not finite 32-bit numbers: {some(arrows(ends[wrong]))}")
     known = pd.MultiIndex.from_frame(edges[["source", "target"]].astype(object))
-    rows = known.get_indexer(pd.MultiIndex.from_frame(weights[["source", "target"]].astype(object).map(str)))
+    rows = known.get_indexer(pd.MultiIndex.from_frame(ends))
     if (rows < 0).any():
-        raise Edge2TorchError(f"weights has edges that are not in the graph: {some(arrows(weights[rows < 0]))}")
+        raise Edge2TorchError(f"weights has edges that are not in the graph: {some(arrows(ends[rows < 0]))}")
     return np.asarray(rows), values
 
 
-def _check_constraints(edges: pd.DataFrame, values: np.ndarray) -> None:
+def _check_constraints(edges: pd.DataFrame, values: npt.NDArray[np.float64]) -> None:
     if "constraint" not in edges:
         return
     constraint = edges["constraint"].to_numpy()
+    fixed = constraint == "fixed"
+    moved = np.zeros_like(fixed)
+    if fixed.any():  # their own value is fine, so that all weights that were got can be set
+        moved[fixed] = edges["initial_weight"].to_numpy(dtype=np.float32)[fixed] != values.astype(np.float32)[fixed]
     wrong = {
-        "are fixed: make another graph": constraint == "fixed",
+        "are fixed, so their weight is part of the graph (leave them out, or compile another graph)": moved,
         "are positive, but get a negative weight": (constraint == "positive") & (values < 0),
         "are negative, but get a positive weight": (constraint == "negative") & (values > 0),
     }

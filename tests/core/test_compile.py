@@ -78,6 +78,14 @@ def test_bad_edge_list():
         compile_graph(pd.DataFrame({"source": ["a"]}), quiet=True)
 
 
+@pytest.mark.xfail(strict=True, reason="factorize of pandas takes such names for one another")
+def test_names_that_no_encoding_can_hold():
+    """From a file that was read with ``errors="surrogateescape"``."""
+    names = [f"gene \udce4{i}" for i in range(20)]
+    _, artifact = compile_graph(pd.DataFrame({"source": names, "target": "out"}), quiet=True)
+    assert artifact.feature_names == sorted(names)
+
+
 @pytest.mark.parametrize("bad", [{"backend": "x"}, {"dropout": 2}, {"activation": "x"}], ids=str)
 def test_errors_come_before_anything_happens(bad, edges, capsys):
     before = torch.get_rng_state()

@@ -124,7 +124,9 @@ def test_autocast(dtype):
     state = draw_numbers(10, 7, dtype=torch.float32).requires_grad_()
     with torch.autocast("cpu", dtype):
         out = edge_sums(weight, state, index)
-        assert edge_sums(weight.double(), state.double(), index).dtype == torch.mm(state.double(), state.T.double()).dtype
+        assert (
+            edge_sums(weight.double(), state.double(), index).dtype == torch.mm(state.double(), state.T.double()).dtype
+        )
     assert out.dtype == dtype
     gradients = torch.autograd.grad(out, (weight, state), torch.ones_like(out))
     assert [gradient.dtype for gradient in gradients] == [torch.float32, torch.float32]
@@ -133,7 +135,8 @@ def test_autocast(dtype):
 
 
 @pytest.mark.parametrize(
-    ("needs_weight", "needs_state", "n_sums", "n_products"), [(True, False, 1, 1), (False, True, 2, 0), (True, True, 2, 1)]
+    ("needs_weight", "needs_state", "n_sums", "n_products"),
+    [(True, False, 1, 1), (False, True, 2, 0), (True, True, 2, 1)],
 )
 def test_no_gradient_is_computed_that_nobody_needs(needs_weight, needs_state, n_sums, n_products, count):
     """One sum on the way forth; on the way back, a sum for the states and a product for the weights."""

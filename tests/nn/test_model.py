@@ -11,7 +11,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge2torch import compile_graph
+from edge2torch import Edge2TorchError, compile_graph
 
 random_graphs = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 activations = st.sampled_from(["relu", "tanh", None])
@@ -52,7 +52,7 @@ def test_one_weight_per_edge_and_one_bias_per_node(data, activation, acyclic_edg
 
 
 def test_nothing_is_as_large_as_a_dense_layer(bipartite):
-    """200 sources and 300 targets with 900 edges: a mask or a dense matrix would have 60,000 elements."""
+    """200 sources and 300 targets with 900 edges, which have two ends: a dense matrix would have 60,000 elements."""
     rng = np.random.default_rng(0)
     edges = pd.DataFrame(
         {"source": [f"s{i}" for i in rng.integers(0, 200, 900)], "target": [f"t{i}" for i in rng.integers(0, 300, 900)]}
@@ -61,7 +61,7 @@ def test_nothing_is_as_large_as_a_dense_layer(bipartite):
     model, _ = compile_graph(edges, quiet=True)
     tensors = [*model.parameters(), *model.buffers()]
     tensors += [value for module in model.modules() for value in vars(module).values() if torch.is_tensor(value)]
-    assert max(tensor.numel() for tensor in tensors) <= len(edges)
+    assert max(tensor.numel() for tensor in tensors) <= 2 * len(edges)
 
 
 @pytest.mark.parametrize("activation", ["tanh", "gelu", "sigmoid", None])
@@ -142,13 +142,14 @@ def test_dtype(dtype, tolerance, skipping, make):
 
 
 def test_state_dict(skipping, make):
-    """All that a model computes with is in it, fixed weights included."""
+    """All that a model computes with is in it; weights that may differ are loaded."""
     constraint = ["fixed"] * 3 + ["positive"] * 8
     trained, _ = make(skipping.assign(initial_weight=0.25, constraint=constraint), seed=1, activation="tanh")
     with torch.no_grad():
         for parameter in trained.parameters():
             parameter.add_(torch.randn_like(parameter))
-    other, _ = make(skipping.assign(initial_weight=0.5, constraint=constraint), seed=2, activation="tanh")
+    weights = [0.25] * 3 + [0.5] * 8
+    other, _ = make(skipping.assign(initial_weight=weights, constraint=constraint), seed=2, activation="tanh")
     x = cells(5, 3)
     assert not torch.equal(other(x), trained(x))
     other.load_state_dict(trained.state_dict())
@@ -156,10 +157,20 @@ def test_state_dict(skipping, make):
     assert torch.equal(other.edge_weights(), trained.edge_weights())
 
 
+def test_state_dict_of_other_fixed_weights_is_refused(skipping, make):
+    """The value of a fixed weight is part of what a model is."""
+    constraint = ["fixed"] * 3 + ["positive"] * 8
+    model, other = (make(skipping.assign(initial_weight=w, constraint=constraint))[0] for w in (0.25, 0.5))
+    before = other.edge_weights()
+    with pytest.raises(Edge2TorchError, match="differs in 'graph'"):
+        other.load_state_dict(model.state_dict())
+    assert torch.equal(other.edge_weights(), before)
+
+
 def test_state_dict_of_another_graph_is_refused(skipping, make):
     model, _ = make(skipping)
     other, _ = make(skipping.iloc[:-1])
-    with pytest.raises(RuntimeError, match="size mismatch"):
+    with pytest.raises(Edge2TorchError, match="differs in 'graph'"):
         other.load_state_dict(model.state_dict())
 
 

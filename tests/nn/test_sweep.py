@@ -19,6 +19,7 @@ from edge2torch.nn.state import seeded
 
 ACTIVATIONS = ["linear", "relu", "tanh", "gelu", "softplus"]
 DOUBLE = torch.float64
+FIRST, SECOND = torch.autograd.gradcheck, torch.autograd.gradgradcheck
 random_graphs = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -32,9 +33,7 @@ def results(forward, model, x, create_graph=False):
 
 
 @random_graphs
-@given(
-    data=st.data(), seed=st.integers(0, 2**31), bias=st.booleans(), n_cells=st.sampled_from([0, 1, 4, 513, 1100])
-)
+@given(data=st.data(), seed=st.integers(0, 2**31), bias=st.booleans(), n_cells=st.sampled_from([0, 1, 4, 513, 1100]))
 def test_equals_the_blocks(data, seed, bias, n_cells, acyclic_edges, constrained, hidden_nodes, make, cells):
     edges = data.draw(acyclic_edges.flatmap(constrained))
     table = data.draw(hidden_nodes(edges, ACTIVATIONS))
@@ -60,7 +59,8 @@ def features(cells):
 
 
 @pytest.mark.parametrize(
-    ("needs_x", "needs_parameters", "n_products"), [(True, False, 0), (False, True, 2), (True, True, 2), (False, False, 0)]
+    ("needs_x", "needs_parameters", "n_products"),
+    [(True, False, 0), (False, True, 2), (True, True, 2), (False, False, 0)],
 )
 def test_no_gradient_is_computed_that_nobody_needs(needs_x, needs_parameters, n_products, mixed, features, count):
     """Products, which are the gradients of weights, are those with inputs and those between other units."""
@@ -112,11 +112,11 @@ def pure(model):
     return function, parameters
 
 
-@pytest.mark.parametrize("check", [torch.autograd.gradcheck, torch.autograd.gradgradcheck])
+@pytest.mark.parametrize("check", [FIRST, SECOND])
 def test_numerical_derivatives(check, mixed, features, count):
     function, parameters = pure(mixed)
     used = count(feedforward, "sweep")
-    assert check(function, (features[:2].clone().requires_grad_(), *parameters))
+    assert check(function, (features[:2].clone().requires_grad_(), *parameters), fast_mode=check is SECOND)
     assert used
 
 
@@ -175,15 +175,15 @@ def test_checkpointing(reentrant, mixed, features):
 BATCHED = "backward of the sweep does not work under vmap (torch.autograd.grad(..., is_grads_batched=True))"
 
 
-@pytest.mark.parametrize(
-    "vectorize", [False, pytest.param(True, marks=pytest.mark.xfail(strict=True, reason=BATCHED))]
-)
+@pytest.mark.parametrize("vectorize", [False, pytest.param(True, marks=pytest.mark.xfail(strict=True, reason=BATCHED))])
 def test_functional_jacobian(vectorize, mixed, features):
     found = torch.autograd.functional.jacobian(mixed, features, vectorize=vectorize)
     torch.testing.assert_close(found, torch.func.jacrev(mixed.forward_by_block)(features))
 
 
-@pytest.mark.xfail(strict=True, reason="the sweep has no jvp, and torch.autograd.forward_ad does not make it step aside")
+@pytest.mark.xfail(
+    strict=True, reason="the sweep has no jvp, and torch.autograd.forward_ad does not make it step aside"
+)
 @pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")
 def test_forward_mode(mixed, features):
     """Not by torch.func, but by the dual numbers below it."""

@@ -15,7 +15,7 @@ from captum.attr._utils.lrp_rules import EpsilonRule
 from torch import Tensor, nn
 
 from edge2torch._checks import check_seed, check_whole
-from edge2torch.attribution.methods import Method, check_activations
+from edge2torch.attribution.methods import METHODS, Method, check_activations
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.nn import EdgeLinear, EdgeModel
 from edge2torch.nn.state import evaluating, seeded
@@ -113,9 +113,19 @@ def node_scores(model: nn.Module, method: Method, x: Tensor, request: Request) -
     Scores of shape (cells, nodes), on the CPU: of the nodes of layer 1, 2, ... or, for a model that takes steps, of all
     nodes behind the inputs in step 1, 2, ... The scores of a node's units are added up.
     """
+    _check_steps(model, method)
     edge_model = find_edge_model(model)
     sites = [block if method.part == "block" else block.linear for block in edge_model.blocks]
     return [edge_model.sum_units(_scores(model, site, method, x, request), k) for k, site in enumerate(sites)]
+
+
+def _check_steps(model: nn.Module, method: Method) -> None:
+    if method.name.endswith("LRP") and any(isinstance(m, EdgeModel) and m.site == "step" for m in model.modules()):
+        others = [m.name for m in METHODS.values() if m.target == method.target and not m.name.endswith("LRP")]
+        raise Edge2TorchError(
+            f"{method.name} is not defined for backends that take steps, whose weights are used several times; "
+            f"use one of {some(others, len(others))}"
+        )
 
 
 def one_table(model: nn.Module, scores: Sequence[Tensor]) -> Tensor:
@@ -132,8 +142,7 @@ def one_table(model: nn.Module, scores: Sequence[Tensor]) -> Tensor:
 
 def _scores(model: nn.Module, layer: nn.Module | Tensor | None, method: Method, x: Tensor, request: Request) -> Tensor:
     _check_options(method, request.options)
-    if method.name.endswith("LRP") and any(isinstance(m, EdgeModel) and m.site == "step" for m in model.modules()):
-        raise Edge2TorchError(f"{method.name} is not defined for models that use their weights several times")
+    _check_steps(model, method)
     arguments = {**method.options, **_path_arguments(method, x, request), **request.options}
     with _prepared(model, method, request.random_state):
         forward = _OneOutput(model, request.output) if method.output == "model" else model

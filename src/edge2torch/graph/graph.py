@@ -155,12 +155,16 @@ def _layers(names: Names, source: Positions, target: Positions) -> Positions:
     loops = names[source[source == target]]
     if loops.size:
         raise Edge2TorchError(
-            f"edgelist has {loops.size:,} self loops: {some([f'{name} -> {name}' for name in loops])}; remove them"
+            f"edgelist has {loops.size:,} self loops: {some([f'{name} -> {name}' for name in loops])}; remove them, or "
+            "use a backend that allows cycles"
         )
     layer = longest_path_layers(source, target, names.size)
     if (layer < 0).any():
         cycle = " -> ".join(names[find_cycle(source, target, layer < 0)])
-        raise Edge2TorchError(f"the graph has a cycle, so it has no layers: {cycle}; remove one of these edges")
+        raise Edge2TorchError(
+            f"the graph has a cycle, so it has no layers: {cycle}; remove one of these edges, or "
+            "use a backend that allows cycles"
+        )
     return layer
 
 

@@ -46,6 +46,7 @@ def index_nodes(edges: pd.DataFrame) -> tuple[Names, Positions, Positions]:
 
 def _distinct(column: pd.Series) -> tuple[list[object], Positions, list[str]]:
     """Names of a column, where each row has its name among them, and the texts of the names."""
+    _check_text(column)
     if _equal_is_same(column):
         codes, unique = pd.factorize(column)
         names, missing = unique.tolist(), np.flatnonzero(codes < 0)
@@ -65,6 +66,19 @@ def _distinct(column: pd.Series) -> tuple[list[object], Positions, list[str]]:
             f"edgelist[{column.name!r}] has {empty.size:,} empty names (rows {some(empty.tolist())}): drop or fill them"
         )
     return names, codes, texts
+
+
+def _check_text(column: pd.Series) -> None:
+    """Raise if there are names that no file can hold; factorize takes these for one another."""
+    names = [name for name in column.tolist() if type(name) is str]
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError:
+        wrong = [name for name in dict.fromkeys(names) if any("\ud800" <= letter <= "\udfff" for letter in name)]
+        raise Edge2TorchError(
+            f"edgelist[{column.name!r}] has {len(wrong):,} names that are not valid Unicode text: {some(wrong)}; they "
+            "may have been read with the wrong encoding"
+        ) from None
 
 
 def _equal_is_same(column: pd.Series) -> bool:

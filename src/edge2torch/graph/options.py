@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from edge2torch.errors import Edge2TorchError, some
-from edge2torch.graph.graph import HIDDEN, INPUT, Graph
+from edge2torch.graph.graph import HIDDEN, Graph
 
 OPTIONS = ("width", "activation", "dropout")
 
@@ -78,6 +78,8 @@ def node_options(
         for name in (name for name in OPTIONS if name in nodes):
             values = nodes[name].to_numpy(dtype=object)
             given = ~pd.isna(values)
+            if name == "width":  # missing values make floats of numbers that were whole
+                values[given] = [_as_whole(value) for value in values[given]]
             for value in pd.unique(values[given]):
                 check(name, value)
             chosen[name][positions[given]] = values[given]
@@ -91,6 +93,10 @@ def node_options(
     )
 
 
+def _as_whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _repeat(value: Any, times: int) -> npt.NDArray[np.object_]:
     array = np.empty(times, dtype=object)  # np.full would look into a value that is a sequence
     array[:] = [value] * times
@@ -100,6 +106,9 @@ def _repeat(value: Any, times: int) -> npt.NDArray[np.object_]:
 def _find_nodes(graph: Graph, nodes: pd.DataFrame) -> npt.NDArray[np.intp]:
     if not isinstance(nodes, pd.DataFrame) or "node" not in nodes or not set(OPTIONS) & set(nodes.columns):
         raise Edge2TorchError(f"nodes must be a DataFrame with a column 'node' and some of {some(OPTIONS)}")
+    repeated = nodes.columns[nodes.columns.duplicated()]
+    if len(repeated):
+        raise Edge2TorchError(f"nodes has columns that occur more than once: {some(repeated.unique())}")
     names = pd.Index(nodes["node"].astype(object).map(str))
     if not names.is_unique:
         raise Edge2TorchError(f"nodes has nodes that occur more than once: {some(names[names.duplicated()].unique())}")
@@ -109,6 +118,5 @@ def _find_nodes(graph: Graph, nodes: pd.DataFrame) -> npt.NDArray[np.intp]:
     kinds = graph.kind[positions]
     wrong = names[kinds != HIDDEN]
     if len(wrong):
-        what = "inputs, which are features" if (kinds == INPUT).any() else "outputs, which are one number each"
-        raise Edge2TorchError(f"nodes can set options of hidden nodes only; it has {what}: {some(wrong)}")
+        raise Edge2TorchError(f"nodes can set options of hidden nodes only, not of inputs and outputs: {some(wrong)}")
     return np.asarray(positions)

@@ -54,4 +54,6 @@ def add_outputs(edges: pd.DataFrame, classes: Sequence[str], readout: str) -> tu
         [(node, output, READOUT) for node in readers for output in outputs.values()],
         columns=["source", "target", "prior"],
     )
+    if "constraint" in prior:
+        into["constraint"] = "unconstrained"
     return pd.concat([prior.drop(columns="weight", errors="ignore"), into], ignore_index=True), outputs

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
 
+from edge2torch.attribution import find_edge_model
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import Graph, arrows
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     import os
 
     from torch import Tensor, nn
+
+NEEDED = {"rebuilds", "settings", "preprocessing", "nodes"}
 
 
 def load_model(
@@ -67,7 +71,7 @@ def load_model(
     if artifact is not None and not other_graph:
         check_same(found, artifact)
     if into is not None:
-        _load_into(into, state, other_graph)
+        _load_into(into, state, found, other_graph)
         return into, found
     weight = next(part for part in state.values() if part.is_floating_point())
     made.to(weight.dtype).load_state_dict(state)
@@ -81,6 +85,7 @@ def check_same(found: CompileArtifact, expected: CompileArtifact) -> None:
         return
     details = {
         "graph": lambda: _compare(_edges(found.graph), _edges(expected.graph), "edges"),
+        "backend": lambda: f"backend {found.backend!r} instead of {expected.backend!r}",
         "features": lambda: _compare(found.feature_names, expected.feature_names, "features"),
         "outputs": lambda: _compare(found.output_nodes, expected.output_nodes, "outputs"),
         "preprocessing": lambda: f"preprocessing {found.preprocessing!r} instead of {expected.preprocessing!r}",
@@ -100,7 +105,7 @@ def _edges(graph: Graph) -> list[str]:
     return [
         text
         if constraint == "unconstrained"
-        else f"{text} ({constraint}{f' {weight:g}' if constraint == 'fixed' else ''})"
+        else f"{text} ({constraint}{f' {np.float32(weight)!s}' if constraint == 'fixed' else ''})"
         for text, constraint, weight in zip(texts, edges["constraint"], weights, strict=True)
     ]
 
@@ -121,11 +126,22 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             metadata = file.metadata() or {}
             if ENTRY not in metadata:
                 raise Edge2TorchError(f"{path.name} was not written by edge2torch.io.save_model")
-            described = json.loads(metadata[ENTRY])
-            check_format(described)
+            described = _parse(metadata[ENTRY], path)
             return described, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except SafetensorError as error:
         raise Edge2TorchError(f"{path.name} is not a safetensors file, or is damaged: {error}") from error
+
+
+def _parse(entry: str, path: Path) -> dict[str, Any]:
+    try:
+        described: dict[str, Any] = json.loads(entry)
+        check_format(described["format"], described["edge2torch_version"])
+        missing = NEEDED - described.keys()
+    except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
+        raise Edge2TorchError(f"{path.name} is damaged: what it says about the model cannot be read") from error
+    if missing:
+        raise Edge2TorchError(f"{path.name} is damaged: it lacks {some(sorted(missing))}")
+    return described
 
 
 def _edge_list(nodes: list[str], tensors: dict[str, Tensor]) -> pd.DataFrame:
@@ -141,14 +157,22 @@ def _edge_list(nodes: list[str], tensors: dict[str, Tensor]) -> pd.DataFrame:
 def _settings(described: dict[str, Any]) -> dict[str, Any]:
     settings = dict(described["settings"])
     if settings.get("nodes") is not None:
-        settings["nodes"] = pd.DataFrame(settings["nodes"]["data"], columns=settings["nodes"]["columns"])
+        settings["nodes"] = pd.DataFrame(settings["nodes"])
     return settings
 
 
-def _load_into(into: nn.Module, state: dict[str, Tensor], other_graph: bool) -> None:
+def _load_into(into: nn.Module, state: dict[str, Tensor], found: CompileArtifact, other_graph: bool) -> None:
+    model = find_edge_model(into)
+    differing = model.differs_from(found.identity)
+    if differing and not other_graph:
+        raise Edge2TorchError(
+            f"the file holds another model than into: they differ in {some(differing)}; make into from the same graph, "
+            "or load what fits with other_graph=True"
+        )
+    state = {name: model.identity if name.endswith("identity") else part for name, part in state.items()}
     own = into.state_dict()
     unequal = sorted(set(own) ^ set(state))
     unequal += [name for name in own if name in state and own[name].shape != state[name].shape]
     if unequal:
         raise Edge2TorchError(f"into does not have the parameters of the saved model; it differs in {some(unequal)}")
-    into.load_state_dict(state, strict=not other_graph)
+    into.load_state_dict(state)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from edge2torch.attribution import find_edge_model
 from edge2torch.compile import check_pair
@@ -62,12 +63,14 @@ def save_model(model: nn.Module, artifact: CompileArtifact, path: str | os.PathL
         "preprocessing": artifact.preprocessing,
         "nodes": artifact.graph.nodes.tolist(),
     }
-    tensors = {f"model.{name}": tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    tensors.update(_graph_tensors(artifact))
+    # Copies, because parameters may share memory, which the format does not allow.
+    state = model.state_dict().items()
+    tensors = {f"model.{name}": tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state}
+    content = save({**tensors, **_graph_tensors(artifact)}, {ENTRY: json.dumps(described)})
     target = Path(path)
     partial = target.with_name(f".{target.name}.partial")
     try:
-        save_file(tensors, partial, {ENTRY: json.dumps(described)})
+        partial.write_bytes(content)
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
@@ -104,12 +107,19 @@ def _plain(settings: dict[str, Any]) -> dict[str, Any]:
         nodes = None if nodes is None else nodes.drop(columns="activation", errors="ignore")
     if nodes is not None:
         kept = nodes[[name for name in ("node", *OPTIONS) if name in nodes]]
-        plain["nodes"] = json.loads(kept.to_json(orient="split", index=False)) if kept.shape[1] > 1 else None
+        plain["nodes"] = _table(kept) if kept.shape[1] > 1 else None
     return plain
 
 
-def check_format(described: dict[str, Any]) -> None:
+def _table(nodes: pd.DataFrame) -> dict[str, list[Any]]:
+    """Columns as lists, missing values as ``None``."""
+    return {
+        str(name): [None if pd.isna(v) else v.item() if isinstance(v, np.generic) else v for v in nodes[name]]
+        for name in nodes
+    }
+
+
+def check_format(found: int, written_by: str) -> None:
     """Raise if a file was written by a version that is newer than this one."""
-    if described["format"] > FORMAT:
-        theirs = described["edge2torch_version"]
-        raise Edge2TorchError(f"the file was written by edge2torch {theirs}, in a newer format: update edge2torch")
+    if found > FORMAT:
+        raise Edge2TorchError(f"the file was written by edge2torch {written_by}, in a newer format: update edge2torch")

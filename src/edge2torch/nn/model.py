@@ -13,25 +13,27 @@ from edge2torch.nn.edge_linear import EdgeLinear
 from edge2torch.nn.wiring import Wiring
 
 #: what a model is bound to, each by a SHA-256
-BOUND_TO = ("graph", "features", "outputs", "preprocessing")
+BOUND_TO = ("graph", "backend", "features", "outputs", "preprocessing")
 
 
 class EdgeModel(nn.Module):
     """A sparse network whose units belong to the named nodes of a graph, with one weight per edge.
 
     Made by :func:`edge2torch.compile_graph`. Its ``state_dict`` says which graph it belongs to, and loading that of
-    another graph is an error (with ``strict=False`` it is not).
+    another graph is an error.
 
     Parameters
     ----------
     wiring
         The graph.
     identity
-        SHA-256, in hexadecimal, of what the model is bound to: any of ``"graph"``, ``"features"``, ``"outputs"`` and
-        ``"preprocessing"``.
+        SHA-256, in hexadecimal, of what the model is bound to: any of ``"graph"``, ``"backend"``, ``"features"``,
+        ``"outputs"`` and ``"preprocessing"``.
 
     Attributes
     ----------
+    edge_ends
+        Nodes that each edge connects, edges in the order of the edge list, shape (2, edges).
     blocks
         Modules whose outputs, (cells, units), are the states that attribution methods look at: one per layer or, if
         ``site`` is ``"step"``, one per step.
@@ -40,6 +42,7 @@ class EdgeModel(nn.Module):
     site: ClassVar[Literal["layer", "step"]] = "layer"
     blocks: nn.ModuleList
     identity: Tensor
+    edge_ends: Tensor
     node_of_unit: Tensor
     edge_of_weight: Tensor
     source_width: Tensor
@@ -51,6 +54,7 @@ class EdgeModel(nn.Module):
         self.n_outputs = int(wiring.is_output.sum())
         self.n_edges = wiring.source.numel()
         self.register_buffer("identity", _encode(identity or {}))
+        self.register_buffer("edge_ends", torch.stack([wiring.source, wiring.target]), persistent=False)
         self.register_load_state_dict_pre_hook(_check_identity)  # type: ignore[no-untyped-call]
 
     @property
@@ -142,21 +146,16 @@ def _differing(identity: Tensor, other: Tensor) -> list[str]:
     return [part for part, equal in zip(BOUND_TO, same, strict=True) if not equal]
 
 
-def _check_identity(
-    model: nn.Module, state: dict[str, Any], prefix: str, _metadata: Any, strict: bool, *_: list[str]
-) -> None:
+def _check_identity(model: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
     """Compare what a state dict is bound to with what the model is bound to, which never changes by loading."""
     if not isinstance(model, EdgeModel) or f"{prefix}identity" not in state:
         return
     theirs = state[f"{prefix}identity"]
-    state[f"{prefix}identity"] = model.identity
-    if not strict:
-        return
     if theirs.shape != model.identity.shape:
         raise Edge2TorchError("the state dict is of another version of edge2torch: use edge2torch.io.load_model")
     differing = _differing(model.identity, theirs)
     if differing:
         raise Edge2TorchError(
-            f"the state dict belongs to another model, which differs in {some(differing)}; "
-            "load_state_dict(..., strict=False) loads what fits nevertheless"
+            f"the state dict belongs to another model, which differs in {some(differing)}; to load what fits "
+            f"nevertheless, take {prefix + 'identity'!r} out of it and use strict=False"
         )

@@ -66,14 +66,14 @@ def split_edges(units: Wiring) -> tuple[Tensor, Tensor]:
     return order[from_input], order[~from_input]
 
 
-def make_linear(units: Wiring, edges: Tensor, n_sources: int, bias: bool) -> EdgeLinear:
-    """Make the part with some of the edges into the units behind the inputs."""
+def make_linear(units: Wiring, edges: Tensor, *, from_inputs: bool, bias: bool) -> EdgeLinear:
+    """Make the part with some of the edges into the units behind the inputs: all from inputs, or none."""
     picked = units.pick_edges(edges)
     n_targets = units.n_nodes - units.n_features
     return EdgeLinear(
-        picked.source if n_sources == units.n_features else picked.source - units.n_features,
+        picked.source if from_inputs else picked.source - units.n_features,
         picked.target - units.n_features,
-        n_sources=n_sources,
+        n_sources=units.n_features if from_inputs else n_targets,
         n_targets=n_targets,
         bias=bias,
         initial_weight=picked.initial_weight,
@@ -133,8 +133,8 @@ class RecurrentModel(StepModel):
         self.spectral_norm = spectral_norm
         from_inputs, between = split_edges(units)
         self.bind_units(wiring, units, torch.cat([from_inputs, between]))
-        self.from_inputs = make_linear(units, from_inputs, units.n_features, bias)
-        self.between = make_linear(units, between, units.n_nodes - units.n_features, bias=False)
+        self.from_inputs = make_linear(units, from_inputs, from_inputs=True, bias=bias)
+        self.between = make_linear(units, between, from_inputs=False, bias=False)
         if spectral_norm is not None:
             self.register_buffer("to_hidden", ~units.is_output[units.target[between]], persistent=False)
             n_inner = units.n_nodes - units.n_features
@@ -145,6 +145,12 @@ class RecurrentModel(StepModel):
     def linears(self) -> list[EdgeLinear]:
         """The parts that hold weights, in the order of ``edge_of_weight``."""
         return [self.from_inputs, self.between]
+
+    def set_edge_weights(self, weights: Tensor) -> None:
+        """Set the weights that :meth:`edge_weights` returns where no bound scales them; see :class:`EdgeModel`."""
+        super().set_edge_weights(weights)
+        if self.spectral_norm is not None:
+            self._iterate(FIRST_ITERATIONS)
 
     def used_weights(self) -> list[Tensor]:
         """Weights as they are used, for each of :meth:`linears`."""
