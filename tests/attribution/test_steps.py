@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import captum.attr
 import networkx as nx
 import numpy as np
@@ -20,6 +22,7 @@ from edge2torch import (
     interpret_model,
     set_edge_weights,
 )
+from edge2torch.attribution import METHODS
 
 CYCLIC = ["a h", "b k", "h k", "k h", "k l", "l h", "h h", "c l", "k early", "l m", "m late"]
 STEPS = 5
@@ -198,18 +201,22 @@ def test_last_step_holds_the_output(backend, make, cyclic, x):
 
 
 @pytest.mark.parametrize(
-    ("target", "method"),
-    [
-        ("features", "LRP"),
-        pytest.param("nodes", "LayerLRP", marks=pytest.mark.xfail(strict=True, reason="an AttributeError")),
-    ],
+    ("target", "method", "other"),
+    [("features", "LRP", "IntegratedGradients"), ("nodes", "LayerLRP", "LayerConductance")],
 )
 @pytest.mark.parametrize("backend", WITH_STEPS)
 @pytest.mark.parametrize("wrap", [lambda model: model, customize_model, nn.Sequential], ids=["bare", "custom", "nn"])
-def test_no_lrp(wrap, backend, target, method, make, cyclic, x):
+def test_no_lrp(wrap, backend, target, method, other, make, cyclic, x):
+    """The message names all other methods for the same target, and none else."""
     model, artifact = make(cyclic, "relu", backend=backend, steps=STEPS)
-    with pytest.raises(Edge2TorchError, match=f"{method} is not defined for models that use their weights several"):
+    message = (
+        f"^{method} is not defined for backends that take steps, whose weights are used several times; use one of "
+    )
+    with pytest.raises(Edge2TorchError, match=message) as caught:
         interpret_model(wrap(model), artifact, x, target, method, output=1, quiet=True)
+    named = re.findall("'(.*?)'", str(caught.value))
+    assert set(named) == {name for name, each in METHODS.items() if each.target == target} - {method}
+    assert other in named
 
 
 @pytest.mark.parametrize(("target", "method"), [("features", "GuidedBackprop"), ("features", "DeepLift")])

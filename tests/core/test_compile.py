@@ -78,12 +78,15 @@ def test_bad_edge_list():
         compile_graph(pd.DataFrame({"source": ["a"]}), quiet=True)
 
 
-@pytest.mark.xfail(strict=True, reason="factorize of pandas takes such names for one another")
-def test_names_that_no_encoding_can_hold():
-    """From a file that was read with ``errors="surrogateescape"``."""
-    names = [f"gene \udce4{i}" for i in range(20)]
-    _, artifact = compile_graph(pd.DataFrame({"source": names, "target": "out"}), quiet=True)
-    assert artifact.feature_names == sorted(names)
+@pytest.mark.parametrize("backend", ["feedforward", "recurrent", "graphnn"])
+@pytest.mark.parametrize("column", ["source", "target"])
+def test_names_that_no_encoding_can_hold(column, backend):
+    """From a file that was read with ``errors="surrogateescape"``; no file could hold the model."""
+    edges = pd.DataFrame({"source": ["a", "b", "c"], "target": ["x", "y", "z"]}, dtype=object)
+    edges.loc[[0, 2], column] = ["gene \udce41", "gene \udce42"]
+    message = rf"\['{column}'\] has 2 names that are not valid Unicode text: 'gene \\udce41', 'gene \\udce42'"
+    with pytest.raises(Edge2TorchError, match=message):
+        compile_graph(edges, backend, quiet=True)
 
 
 @pytest.mark.parametrize("bad", [{"backend": "x"}, {"dropout": 2}, {"activation": "x"}], ids=str)

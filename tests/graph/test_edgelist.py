@@ -78,13 +78,37 @@ BAD = {
     "list as name": (edges((["a"], "b")), r"must hold names, not \['a'\]"),
     "array as name": (edges((np.arange(2), "b"), ("a", "b")), r"must hold names, not array\(\[0, 1\]\)"),
     "list in a tuple": (edges((("a", [1]), "b")), r"must hold names, not \('a', \[1\]\)"),
+    # names that no file can hold: from one that was read with errors="surrogateescape"
+    "lone surrogate": (
+        edges(("g\udce9ne", "b")),
+        r"\['source'\] has 1 names that .* valid Unicode text: 'g\\udce9ne'; ",
+    ),
+    "lone surrogates in targets": (
+        edges(*[("a", f"\ud800{i}") for i in range(7)], ("\ud800", "x")).iloc[:7],
+        r"\['target'\] has 7 names that are not valid Unicode text: ('\\ud800\d', ){4}'\\ud8004' and 2 more; they may",
+    ),
+    "lone surrogate twice": (edges(("\udfff", "b"), ("\udfff", "c")), r"\['source'\] has 1 names that are not valid"),
+    "lone surrogate beside a number": (
+        edges((1, "b"), ("\udfff", "b")),
+        r"\['source'\] has 1 names that are not valid",
+    ),
+    "lone surrogate in categories": (
+        edges(("a", "b"), ("\udc80", "b")).astype("category"),
+        r"\['source'\] has 1 names that are not valid Unicode text",
+    ),
     # edges
     "repeated": (edges(("a", "b"), ("c", "b"), ("a", "b")), r"1 repeated edges: 'a -> b'; keep one row"),
     "repeated thrice": (edges(*[("a", "b")] * 3), r"2 repeated edges: 'a -> b';"),
     "repeated with other weights": (edges(("a", "b"), ("a", "b"), initial_weight=[1.0, 2.0]), r"1 repeated edges"),
-    "self loop": (edges(("a", "b"), ("b", "b"), ("b", "c")), r"1 self loops: 'b -> b'"),
+    "self loop": (
+        edges(("a", "b"), ("b", "b"), ("b", "c")),
+        r"1 self loops: 'b -> b'; remove them, or use a backend that allows cycles$",
+    ),
     "self loop alone": (edges(("a", "a")), r"1 self loops: 'a -> a'"),
-    "cycle": (edges(("a", "b"), ("b", "c"), ("c", "b"), ("c", "d")), r"a cycle.*: (b -> c -> b|c -> b -> c); remove"),
+    "cycle": (
+        edges(("a", "b"), ("b", "c"), ("c", "b"), ("c", "d")),
+        r"a cycle.*: (b -> c -> b|c -> b -> c); remove one of these edges, or use a backend that allows cycles$",
+    ),
     "no inputs": (edges(("a", "b"), ("b", "a"), ("b", "out")), r"a cycle"),
     "no outputs": (edges(("in", "a"), ("a", "b"), ("b", "a")), r"a cycle"),
     "part that no input reaches": (edges(("in", "out"), ("a", "b"), ("b", "a"), ("a", "out")), r"a cycle.*: [ab]"),
@@ -131,6 +155,22 @@ def test_bad(edgelist, message):
         Graph.from_edgelist(edgelist)
     if before is not None:
         pd.testing.assert_frame_equal(edgelist, before)
+
+
+@pytest.mark.parametrize(("edgelist", "message"), BAD.values(), ids=BAD.keys())
+def test_validate_says_the_same(edgelist, message):
+    """But for what only a graph without cycles can be told."""
+    if "cycle" in message or "self loops" in message:
+        validate_edgelist(edgelist)
+        return
+    with pytest.raises(Edge2TorchError, match=message):
+        validate_edgelist(edgelist)
+
+
+def test_pairs_of_surrogates_are_text():
+    """As "\\U0001f9ec" is in UTF-16, which Python never makes of one; and all other text is fine."""
+    for name in ("\U0001f9ec", "\ue000", "\ud7ff", "\x00", "\uffff"):
+        assert validate_edgelist(edges((name, "b")))["source"].tolist() == [name]
 
 
 def test_long_lists_are_shortened():

@@ -144,9 +144,3 @@ def test_names_may_hold_separators(separator):
     one = pd.DataFrame({"source": [f"a{separator}b"], "target": ["c"]})
     other = pd.DataFrame({"source": ["a"], "target": [f"b{separator}c"]})
     assert fingerprint(one) != fingerprint(other)
-
-
-def test_names_that_are_not_utf8():
-    """From a file that was read with ``errors="surrogateescape"``."""
-    odd, even = (pd.DataFrame({"source": [name], "target": ["out"]}, dtype=object) for name in ("g\udce9ne", "gene"))
-    assert fingerprint(odd) != fingerprint(even)

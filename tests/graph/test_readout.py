@@ -64,6 +64,20 @@ def test_initial_weights_and_constraints_stay_with_their_edges():
     assert graph.edges["constraint"].tolist() == ["positive"] * 4 + ["unconstrained"] * 2
 
 
+@pytest.mark.parametrize("readout", ["all", "top"])
+def test_constraint_of_new_edges_is_written_out(readout):
+    """So that the column holds words only, as h5ad needs it; without such a column, none is made."""
+    edges, _ = add_outputs(PRIOR.assign(constraint=["positive", "negative", "fixed", "positive"]), ["x", "y"], readout)
+    assert edges["constraint"].tolist() == [
+        "positive",
+        "negative",
+        "fixed",
+        "positive",
+        *["unconstrained"] * (len(edges) - 4),
+    ]
+    assert "constraint" not in add_outputs(PRIOR, ["x", "y"], readout)[0]
+
+
 @pytest.mark.parametrize("classes", [["CD4", "CD4 (output)"], ["CD4 (output)", "CD4"]])
 def test_every_class_has_an_output_of_its_own(classes):
     """Also where the name that would be made up for one class is that of another."""

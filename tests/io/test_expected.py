@@ -91,7 +91,6 @@ def test_fixed_weights_differ(trained, edges, tmp_path):
     assert "1 only in what is expected ('b -> h (fixed -0.25)')" in str(caught.value)
 
 
-@pytest.mark.xfail(strict=True, reason="weights are shown with six digits")
 def test_fixed_weights_that_differ_in_late_digits(trained, edges, tmp_path):
     """The message must not call them edges in another order."""
 

@@ -114,7 +114,6 @@ def test_written_again(backend, case, trained, edges, tmp_path):
     assert all(tensors[name].tobytes() == again[name].tobytes() for name in tensors)
 
 
-@pytest.mark.xfail(strict=True, reason="2.0 is not a whole number")
 @pytest.mark.parametrize("width", [pd.array([2, None, 3], dtype="Int64"), np.array([2, None, 3], dtype=object)])
 def test_widths_with_missing_values(width, trained, edges, x, tmp_path):
     """JSON has no type for them, and pandas makes floats of them."""
@@ -123,7 +122,6 @@ def test_widths_with_missing_values(width, trained, edges, x, tmp_path):
     assert torch.equal(load_model(tmp_path / "model")[0](x), model(x))
 
 
-@pytest.mark.xfail(strict=True, reason="to_json writes ten digits")
 def test_dropout_of_a_node_keeps_its_digits(trained, edges, tmp_path):
     save_model(*trained(edges, nodes=table(dropout=[1 / 3, 0.1, 0.0])), tmp_path / "model")
     _, found = load_model(tmp_path / "model")

@@ -144,3 +144,13 @@ def test_compiled():
         upstream = numbers(*out.shape, seed=5)
         found = torch.autograd.grad(out, inputs, upstream)
         torch.testing.assert_close(found, torch.autograd.grad(expected, inputs, upstream))
+
+
+@pytest.mark.xfail(strict=True, reason="with is_grads_batched=True, backward gets batched tensors, not a call of vmap")
+def test_batched_backward():
+    """As ``torch.autograd.functional.jacobian(..., vectorize=True)`` calls it."""
+    upstream, inputs = numbers(3, 5, 4, seed=7), (leaf(WEIGHT), leaf(STATE))
+    found, expected = (
+        torch.autograd.grad(function(*inputs), inputs, upstream, is_grads_batched=True) for function in (sparse, dense)
+    )
+    torch.testing.assert_close(found, expected)

@@ -174,7 +174,6 @@ def test_hooks_see_every_step_in_spite_of_the_tolerance(loops, make, cells):
     assert len(seen) == 50
 
 
-@pytest.mark.xfail(strict=True, reason="the early stop of tolerance= reads a value, which torch.func.vmap forbids")
 def test_tolerance_under_vmap(loops, make, cells):
     model, _ = make(loops, backend="recurrent", activation="tanh", steps=9, tolerance=0.1)
     x = cells(6, 2)

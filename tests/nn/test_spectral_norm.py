@@ -173,10 +173,6 @@ def test_no_feedback_at_all(make, cells):
     torch.testing.assert_close(bounded(x), free(x))
 
 
-LOST = "power iteration never recovers a direction that has become exactly 0, so that the bound does not hold"
-
-
-@pytest.mark.xfail(strict=True, reason=LOST)
 @pytest.mark.parametrize(
     ("pairs", "before", "after"),
     [

@@ -181,9 +181,6 @@ def test_functional_jacobian(vectorize, mixed, features):
     torch.testing.assert_close(found, torch.func.jacrev(mixed.forward_by_block)(features))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the sweep has no jvp, and torch.autograd.forward_ad does not make it step aside"
-)
 @pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")
 def test_forward_mode(mixed, features):
     """Not by torch.func, but by the dual numbers below it."""
@@ -284,7 +281,6 @@ class ScalesItself(nn.Module):
         return x.mul_(2)
 
 
-IN_PLACE = "an activation that works in place without saying so (no attribute inplace) raises in the sweep"
 SPECIAL = [
     pytest.param(nn.ReLU(inplace=True), id="in place"),
     pytest.param(nn.PReLU(init=0.3), id="with parameters"),
@@ -292,7 +288,7 @@ SPECIAL = [
     pytest.param(nn.BatchNorm1d(2, affine=False), id="with buffers, across cells"),
     pytest.param(nn.Softmax(dim=1), id="across nodes"),
     pytest.param(nn.Identity(), id="its input"),
-    pytest.param(ScalesItself(), id="in place, unmarked", marks=pytest.mark.xfail(strict=True, reason=IN_PLACE)),
+    pytest.param(ScalesItself(), id="in place, unmarked"),
 ]
 
 

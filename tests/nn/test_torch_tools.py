@@ -12,7 +12,6 @@ from torch import nn
 from torch.nn.utils import parametrize, prune
 
 BACKENDS = ["feedforward", "recurrent", "graphnn"]
-LEN = "len(x) makes torch.export take the number of cells for a constant"
 
 
 @pytest.fixture(params=BACKENDS)
@@ -87,10 +86,8 @@ def test_dtypes(dtype, tolerance, model, x):
 
 
 @pytest.mark.parametrize("dropout", [0.0, pytest.param(0.5, id="dropout")])
-def test_autocast(dropout, backend, skipping, make, x, request):
+def test_autocast(dropout, backend, skipping, make, x):
     """Outputs have the type of autocast; parameters and their gradients stay in float32."""
-    if dropout and backend == "recurrent":
-        request.applymarker(pytest.mark.xfail(strict=True, reason="NodeDropout promotes states to float32"))
     model, _ = make(skipping, backend=backend, activation="tanh", width=2, dropout=dropout)
     with torch.autocast("cpu", torch.bfloat16):
         out = model(x)
@@ -117,9 +114,7 @@ def test_export(model, x):
     torch.testing.assert_close(exported(x), model(x))
 
 
-def test_export_for_any_number_of_cells(backend, model, x, request):
-    if backend != "feedforward":
-        request.applymarker(pytest.mark.xfail(strict=True, reason=LEN))
+def test_export_for_any_number_of_cells(backend, model, x):
     exported = torch.export.export(model, (x,), dynamic_shapes=({0: torch.export.Dim("cells")},)).module()
     for n_cells in (2, 6, 700):
         many = x[:1].repeat(n_cells, 1)

@@ -161,14 +161,31 @@ def test_constraints_and_initial_weights(backend, adata):
     check_priors(adata, before)
 
 
-@pytest.mark.xfail(strict=True, reason="edges into outputs have no constraint, which h5ad cannot hold")
-def test_constraints_and_initial_weights_in_a_file(adata, tmp_path):
+@pytest.mark.parametrize("readout", ["all", "top"])
+@pytest.mark.parametrize("backend", ["feedforward", "recurrent", "graphnn"])
+def test_constraints_and_initial_weights_in_a_file(backend, readout, adata, tmp_path):
     adata.uns["e2t"]["graph"] = priors(adata)
     before = adata.uns["e2t"]["graph"].copy()
     adata.write_h5ad(tmp_path / "before.h5ad")
-    e2t.tl.fit(adata, "kind", **QUICK)
+    e2t.tl.fit(adata, "kind", backend=backend, readout=readout, **QUICK)
     adata.write_h5ad(tmp_path / "cells.h5ad")
     check_priors(anndata.read_h5ad(tmp_path / "cells.h5ad"), before)
+
+
+def test_constraints_in_a_file(adata, tmp_path):
+    """A column with words and missing values, as it comes from a table, and no initial weights; fitted twice."""
+    constraint = np.full(len(adata.uns["e2t"]["graph"]), "unconstrained", dtype=object)
+    constraint[:2] = ["positive", "negative"]
+    adata.uns["e2t"]["graph"]["constraint"] = constraint
+    for backend in ("feedforward", "recurrent"):
+        e2t.tl.fit(adata, "kind", backend=backend, **QUICK)
+        adata.write_h5ad(tmp_path / "cells.h5ad")
+        adata = anndata.read_h5ad(tmp_path / "cells.h5ad")
+        graph = adata.uns["e2t"]["graph"]
+        assert graph["constraint"].tolist() == [*constraint, *["unconstrained"] * 9]
+        assert graph["prior"].tolist()[len(constraint) :] == ["readout"] * 9
+        assert graph["weight"][0] >= 0 >= graph["weight"][1]
+        e2t.tl.interpret(adata, n_steps=2)
 
 
 def test_initial_weights_are_where_training_begins(adata):

@@ -127,7 +127,8 @@ class NodeDropout(nn.Module):
         """Map (cells, nodes) to (cells, nodes)."""
         if not self.training:
             return state
-        return torch.where(torch.rand_like(state) < self.p, torch.zeros_like(state), state / (1 - self.p))
+        kept = (torch.rand_like(state) >= self.p) / (1 - self.p)
+        return state * kept.to(state.dtype)
 
 
 def make_node_dropout(p: Tensor | None) -> nn.Module | None:

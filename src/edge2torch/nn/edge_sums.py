@@ -90,12 +90,18 @@ def edge_sums(weight: Tensor, state: Tensor, index: EdgeIndex) -> Tensor:
     -------
     Shape (targets, cells); under autocast in its type, as for ``torch.mm``.
     """
-    kind = state.device.type
-    if torch.is_autocast_enabled(kind) and state.dtype != torch.float64:
-        dtype = torch.get_autocast_dtype(kind)
+    dtype = autocast_dtype(state)
+    if dtype is not None:
         weight, state = weight.to(dtype), state.to(dtype)
     run: Run = _sums_op if torch.compiler.is_compiling() else _sum
     return run(weight, node_major(state), index)
+
+
+def autocast_dtype(tensor: Tensor) -> torch.dtype | None:
+    """Type in which to compute under autocast, which does not touch float64; ``None`` without autocast."""
+    kind = tensor.device.type
+    on = kind != "meta" and torch.is_autocast_enabled(kind) and tensor.dtype != torch.float64
+    return torch.get_autocast_dtype(kind) if on else None
 
 
 def node_major(state: Tensor) -> Tensor:

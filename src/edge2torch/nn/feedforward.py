@@ -66,6 +66,12 @@ class FeedforwardLayerBlock(nn.Module):
         """Whether anything follows the sums."""
         return self.activation is not None or self.dropout is not None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether what follows the sums is sure not to work in place; users' own modules may."""
+        parts = [module for part in (self.activation, self.dropout) if part is not None for module in part.modules()]
+        return all(type(module).__module__.startswith(("torch.nn.", "edge2torch.")) for module in parts)
+
     def finish(self, sums: Tensor) -> Tensor:
         """Apply activation and dropout, (cells, units) to (cells, units)."""
         state = sums if self.activation is None else self.activation(sums)

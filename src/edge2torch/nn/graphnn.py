@@ -96,7 +96,7 @@ class GraphModel(StepModel):
             given = given + self.bias[:, :, None]
         state = self._finish(self.blocks[0], given)
         for block in self.blocks[1:]:
-            heard = edge_sums(weight, state.flatten(1), index).unflatten(1, (self.width, len(x)))
+            heard = edge_sums(weight, state.flatten(1), index).unflatten(1, (self.width, x.shape[0]))
             state = self._finish(block, given + self.mix @ heard + self.keep @ state)
         values: Tensor = self.read @ state.index_select(0, self.output_nodes.to(x.device))
         return values.T

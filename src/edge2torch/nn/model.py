@@ -150,7 +150,9 @@ def _check_identity(model: nn.Module, state: dict[str, Any], prefix: str, *_: An
     """Compare what a state dict is bound to with what the model is bound to, which never changes by loading."""
     if not isinstance(model, EdgeModel) or f"{prefix}identity" not in state:
         return
-    theirs = state[f"{prefix}identity"]
+    theirs = state[f"{prefix}identity"] = state[f"{prefix}identity"].to(
+        torch.uint8
+    )  # may have been converted with the rest
     if theirs.shape != model.identity.shape:
         raise Edge2TorchError("the state dict is of another version of edge2torch: use edge2torch.io.load_model")
     differing = _differing(model.identity, theirs)

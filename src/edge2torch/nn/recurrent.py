@@ -16,6 +16,8 @@ from edge2torch.nn.wiring import Wiring
 
 #: power iterations when a model is made; in training there is one more per pass
 FIRST_ITERATIONS = 50
+#: share of a fixed vector that is mixed in before each: a direction that once had no share would never get one
+STIR = 1e-3
 
 
 class StepBlock(nn.Module):
@@ -114,6 +116,7 @@ class RecurrentModel(StepModel):
     to_hidden: Tensor
     left: Tensor
     right: Tensor
+    stir: Tensor
 
     def __init__(
         self,
@@ -138,9 +141,16 @@ class RecurrentModel(StepModel):
         if spectral_norm is not None:
             self.register_buffer("to_hidden", ~units.is_output[units.target[between]], persistent=False)
             n_inner = units.n_nodes - units.n_features
+            seed = torch.Generator().manual_seed(0)
             for name in ("left", "right"):
-                self.register_buffer(name, F.normalize(torch.randn(n_inner), dim=0))
+                self.register_buffer(name, F.normalize(torch.randn(n_inner, generator=seed), dim=0))
+            self.register_buffer("stir", STIR * self.right.clone(), persistent=False)
             self._iterate(FIRST_ITERATIONS)
+
+    def _may_look(self, moving: Tensor) -> bool:
+        """Whether steps may end early: no transformation of torch forbids to look at values, and no hook waits."""
+        transformed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+        return not transformed and not moving.is_meta and not self.is_watched()
 
     def linears(self) -> list[EdgeLinear]:
         """The parts that hold weights, in the order of ``edge_of_weight``."""
@@ -169,6 +179,7 @@ class RecurrentModel(StepModel):
         feedback = torch.where(self.to_hidden, self.between.edge_weight(), 0)
         backwards = feedback[index.order]
         for _ in range(times):
+            self.right += self.stir
             self.left.copy_(F.normalize(edge_sums(feedback, self.right[:, None], index)[:, 0], dim=0))
             self.right.copy_(F.normalize(edge_sums(backwards, self.left[:, None], index.reversed())[:, 0], dim=0))
 
@@ -180,7 +191,7 @@ class RecurrentModel(StepModel):
         _, weight = self.used_weights()
         given = self.from_inputs(x)
         state: Tensor = self.blocks[0](given)
-        moving = torch.ones(len(x), 1, dtype=torch.bool, device=x.device)
+        moving = torch.ones(x.shape[0], 1, dtype=torch.bool, device=x.device)
         for block in self.blocks[1:]:
             updated = block(given + edge_sums(weight, state.T, self.between.index).T)
             if self.tolerance is None:
@@ -189,6 +200,6 @@ class RecurrentModel(StepModel):
             change = (updated - state).abs().amax(dim=1, keepdim=True)
             state = torch.where(moving, updated, state)
             moving = moving & (change > self.tolerance)
-            if not torch.compiler.is_compiling() and not self.is_watched() and not moving.any():
+            if self._may_look(moving) and not moving.any():
                 break
         return state.index_select(1, self.output_columns.to(x.device))

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from edge2torch.errors import Edge2TorchError
-from edge2torch.nn.edge_sums import CELLS_AT_ONCE, EdgeIndex, edge_sums, node_major, products, sums
+from edge2torch.nn.edge_sums import CELLS_AT_ONCE, EdgeIndex, autocast_dtype, edge_sums, node_major, products, sums
 
 if TYPE_CHECKING:
     from edge2torch.nn.feedforward import FeedforwardLayerBlock, FeedforwardModel
@@ -131,6 +132,7 @@ def can_sweep(model: FeedforwardModel, x: Tensor) -> bool:
         or torch.compiler.is_compiling()
         or torch._C._get_tracing_state() is not None
         or torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
         or model.is_watched()
         or any(_is_special(part) for block in model.layers() for part in (block.activation, block.dropout))
     )
@@ -146,9 +148,8 @@ def sweep(model: FeedforwardModel, x: Tensor) -> Tensor:
     weight = torch.cat([block.linear.edge_weight() for block in model.layers()])
     biases: list[Tensor] = [block.linear.bias for block in model.layers() if block.linear.bias is not None]
     bias = torch.cat(biases) if biases else None
-    kind = x.device.type
-    if torch.is_autocast_enabled(kind) and x.dtype != torch.float64:
-        dtype = torch.get_autocast_dtype(kind)
+    dtype = autocast_dtype(x)
+    if dtype is not None:
         x, weight, bias = x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
     learns = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, weight, bias))
     out: Tensor = _Sweep.apply(_Plan(model, model.sweep_index, learns), x, weight, bias)  # type: ignore[no-untyped-call]
@@ -244,7 +245,8 @@ def _forth(plan: _Plan, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> 
         state = total
         if block.finishes:
             with torch.set_grad_enabled(learns):
-                state = block.finish(total.requires_grad_(learns).T).T
+                leaf = total.requires_grad_(learns)
+                state = block.finish((leaf if block.is_known else leaf.clone()).T).T
             if learns:
                 before.append(total)
                 after.append(state)
