@@ -13,7 +13,7 @@ import torch
 from edge2torch._checks import check_choice, check_number, check_whole
 from edge2torch._notes import note
 from edge2torch.errors import Edge2TorchError, some
-from edge2torch.graph import Graph, node_options
+from edge2torch.graph import Graph, arrows, node_options
 from edge2torch.nn import EdgeModel, FeedforwardModel, GraphModel, RecurrentModel, Wiring, make_activation
 
 if TYPE_CHECKING:
@@ -120,8 +120,9 @@ def compile_graph(
     tolerance
         For ``"recurrent"``: a cell whose states change by no more than this is updated no more.
     spectral_norm
-        For ``"recurrent"``: bound on the largest singular value of the weights between hidden nodes, so that feedback
-        does not explode; with a bound below 1, states converge under activations such as ``"tanh"`` and ``"relu"``.
+        For ``"recurrent"``: bound on the largest singular value of the weights between hidden nodes (none of which may
+        be fixed), so that feedback does not explode; with a bound below 1, states converge under activations such as
+        ``"tanh"`` and ``"relu"``.
     preprocessing
         How the features were made, for instance ``"log1p of counts per 10,000"``: a note that models are bound to.
     quiet
@@ -160,6 +161,8 @@ def compile_graph(
         _check_one_width(nodes)
     if backend != "feedforward":
         _check_steps(graph, steps)
+    if spectral_norm is not None:
+        _check_free_feedback(graph)
     if not quiet:
         note(f"Note: Graph contains {graph.nodes.size} node(s) and {len(graph.edges)} edge(s).")
         note(NOTES[backend].format(steps=steps))
@@ -240,6 +243,19 @@ def _check_steps(graph: Graph, steps: int) -> None:
         raise Edge2TorchError(
             f"steps={steps} is too few: no input reaches {int(far.sum()):,} of {len(graph.outputs):,} outputs in so "
             f"many ({some(graph.nodes[far])}); use at least {graph.layer[far].max()}"
+        )
+
+
+def _check_free_feedback(graph: Graph) -> None:
+    """Raise if there are fixed weights where ``spectral_norm`` scales weights."""
+    if "constraint" not in graph.edges:
+        return
+    between_hidden = (graph.kind[graph.source] == "hidden") & (graph.kind[graph.target] == "hidden")
+    wrong = graph.edges[(graph.edges["constraint"] == "fixed") & between_hidden]
+    if len(wrong):
+        raise Edge2TorchError(
+            f"spectral_norm scales the weights between hidden nodes, but {len(wrong):,} of these edges are fixed: "
+            f"{some(arrows(wrong))}"
         )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from edge2torch import compile_graph
+from edge2torch import Edge2TorchError, compile_graph
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +106,20 @@ def test_feedback_converges(activation, feedback):
             assert not last_changes()[0] < 1e10
 
 
+def test_fixed_feedback_cannot_be_scaled(feedback):
+    """Fixed weights between hidden nodes would no longer be what the edge list says."""
+    between_hidden = feedback["source"].isin(feedback["target"]) & feedback["target"].isin(feedback["source"])
+    edges = feedback.assign(initial_weight=0.1, constraint=np.where(between_hidden, "fixed", "unconstrained"))
+    with pytest.raises(Edge2TorchError, match=f"{between_hidden.sum():,} of these edges are fixed"):
+        compile_bounded(edges, 0.5)
+    compile_bounded(edges.assign(constraint=np.where(between_hidden, "positive", "fixed")), 0.5)
+
+
 def test_numerical_gradient_of_the_scale(feedback):
-    """With the two singular vectors held, as in evaluation; fixed signs and fixed weights included."""
-    constraint = np.resize(["positive", "unconstrained", "fixed", "negative"], len(feedback))
+    """With the two singular vectors held, as in evaluation; signs, and fixed weights of outputs, included."""
+    constraint = np.resize(["positive", "unconstrained", "fixed", "negative"], len(feedback)).astype(object)
+    between_hidden = feedback["source"].isin(feedback["target"]) & feedback["target"].isin(feedback["source"])
+    constraint[(constraint == "fixed") & between_hidden] = "unconstrained"
     size = np.random.default_rng(2).uniform(0.5, 1, len(feedback))
     edges = feedback.assign(constraint=constraint, initial_weight=np.where(constraint == "negative", -size, size))
     model, _ = compile_bounded(edges, 0.5, steps=4)

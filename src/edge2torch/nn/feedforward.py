@@ -97,7 +97,7 @@ class FeedforwardModel(EdgeModel):
         super().__init__(wiring, identity)
         units = wiring.units()
         sizes = torch.bincount(units.layer)
-        order = _sort_edges(units.source, units.target)
+        order = units.order_edges()
         self.bind_units(wiring, units, order)
         self.output_columns = [torch.nonzero(units.is_output[units.layer == k]).flatten() for k in range(1, len(sizes))]
         edges_into = torch.bincount(units.layer[units.target]).tolist()[1:]
@@ -165,12 +165,6 @@ def _make_block(units: Wiring, sizes: Tensor, layer: int, bias: bool) -> Feedfor
         fixed=units.fixed,
     )
     return FeedforwardLayerBlock(linear, reads, units.make_activation(here), units.make_dropout(here))
-
-
-def _sort_edges(source: Tensor, target: Tensor) -> Tensor:
-    """Order edges by target (hence by its layer), then by source."""
-    by_source = torch.argsort(source, stable=True)
-    return by_source[torch.argsort(target[by_source], stable=True)]
 
 
 def _reads(layer: Tensor, sizes: Tensor, source: Tensor) -> tuple[list[tuple[int, Tensor | None]], Tensor]:

@@ -62,8 +62,7 @@ def make_steps(units: Wiring, steps: int, repeat: int = 1) -> nn.ModuleList:
 
 def split_edges(units: Wiring) -> tuple[Tensor, Tensor]:
     """Rows of the edges that come from inputs and of all others, each ordered by target, then by source."""
-    by_source = torch.argsort(units.source, stable=True)
-    order = by_source[torch.argsort(units.target[by_source], stable=True)]
+    order = units.order_edges()
     from_input = units.source[order] < units.n_features
     return order[from_input], order[~from_input]
 
@@ -164,13 +163,17 @@ class RecurrentModel(StepModel):
 
     def used_weights(self) -> list[Tensor]:
         """Weights as they are used, for each of :meth:`linears`."""
+        return [self.from_inputs.edge_weight(), self._bounded_weight()]
+
+    def _bounded_weight(self) -> Tensor:
+        """Weights between the units behind the inputs, scaled down if those between hidden ones exceed the bound."""
         weight = self.between.edge_weight()
-        if self.spectral_norm is not None:
-            feedback = torch.where(self.to_hidden, weight, 0)
-            norm = self.left @ edge_sums(feedback, self.right[:, None], self.between.index)[:, 0]
-            scale = (self.spectral_norm / norm.clamp(min=torch.finfo(norm.dtype).tiny)).clamp(max=1)
-            weight = torch.where(self.to_hidden, scale * weight, weight)
-        return [self.from_inputs.edge_weight(), weight]
+        if self.spectral_norm is None:
+            return weight
+        feedback = torch.where(self.to_hidden, weight, 0)
+        norm = self.left @ edge_sums(feedback, self.right[:, None], self.between.index)[:, 0]
+        scale = (self.spectral_norm / norm.clamp(min=torch.finfo(norm.dtype).tiny)).clamp(max=1)
+        return torch.where(self.to_hidden, scale * weight, weight)
 
     @torch.no_grad()
     def _iterate(self, times: int) -> None:
@@ -188,7 +191,7 @@ class RecurrentModel(StepModel):
         self.check_input(x)
         if self.spectral_norm is not None and self.training:
             self._iterate(1)
-        _, weight = self.used_weights()
+        weight = self._bounded_weight()
         given = self.from_inputs(x)
         state: Tensor = self.blocks[0](given)
         moving = torch.ones(x.shape[0], 1, dtype=torch.bool, device=x.device)

@@ -97,6 +97,11 @@ class Wiring:
             edge=edge,
         )
 
+    def order_edges(self) -> Tensor:
+        """Order edges by target (hence by its layer), then by source, shape (edges,)."""
+        by_source = torch.argsort(self.source, stable=True)
+        return by_source[torch.argsort(self.target[by_source], stable=True)]
+
     def pick_edges(self, edges: Tensor) -> Wiring:
         """The same nodes with some of the edges, in the order given."""
         return replace(
