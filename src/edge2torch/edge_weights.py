@@ -85,7 +85,8 @@ def set_edge_weights(model: nn.Module, artifact: CompileArtifact, weights: pd.Da
     edge_model = find_edge_model(model)
     check_pair(edge_model, artifact)
     rows, values = _match(artifact.graph.edges, weights)
-    _check_constraints(artifact.graph.edges.iloc[rows], values)
+    present = get_edge_weights(model, artifact)["weight"].to_numpy(dtype=float)
+    _check_constraints(artifact.graph.edges.iloc[rows], values, present[rows])
     parameter = next(edge_model.parameters())
     new = torch.full((len(artifact.graph.edges),), torch.nan, dtype=torch.float64)
     new[_rows(edge_model, artifact)[rows]] = torch.as_tensor(values)
@@ -122,14 +123,12 @@ def _match(edges: pd.DataFrame, weights: pd.DataFrame) -> tuple[npt.NDArray[np.i
     return np.asarray(rows), values
 
 
-def _check_constraints(edges: pd.DataFrame, values: npt.NDArray[np.float64]) -> None:
+def _check_constraints(edges: pd.DataFrame, values: npt.NDArray[np.float64], present: npt.NDArray[np.float64]) -> None:
     if "constraint" not in edges:
         return
     constraint = edges["constraint"].to_numpy()
-    fixed = constraint == "fixed"
-    moved = np.zeros_like(fixed)
-    if fixed.any():  # their own value is fine, so that all weights that were got can be set
-        moved[fixed] = edges["initial_weight"].to_numpy(dtype=np.float32)[fixed] != values.astype(np.float32)[fixed]
+    # The weight that a fixed edge has is fine, so that all weights that were got can be set.
+    moved = (constraint == "fixed") & ~np.isclose(values, present, rtol=1e-6, atol=0)
     wrong = {
         "are fixed, so their weight is part of the graph (leave them out, or compile another graph)": moved,
         "are positive, but get a negative weight": (constraint == "positive") & (values < 0),

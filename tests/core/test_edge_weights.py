@@ -195,7 +195,7 @@ def test_constraints(backend, width, constrained):
     assert found["weight"][constraint == "fixed"].tolist() == [0.25, -3.0]
 
 
-FIXED_WIDTHS = [1, 2, pytest.param(3, marks=pytest.mark.xfail(strict=True, reason="0.1 / 3 * 3 is not 0.1"))]
+FIXED_WIDTHS = [1, 2, 3]
 
 
 @pytest.mark.parametrize("width", FIXED_WIDTHS)
@@ -218,15 +218,7 @@ def test_what_is_got_can_be_set_in_graphnn(constrained):
     pd.testing.assert_frame_equal(get_edge_weights(model, artifact), found)
 
 
-@pytest.mark.parametrize(
-    "dtype",
-    [
-        torch.float64,
-        pytest.param(
-            torch.float16, marks=pytest.mark.xfail(strict=True, reason="fixed weights are compared as float32")
-        ),
-    ],
-)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
 def test_what_is_got_can_be_set_in_other_floating_types(dtype, edges):
     model, artifact = compile_graph(edges.assign(constraint="fixed", initial_weight=0.1), quiet=True)
     model.to(dtype)
@@ -241,7 +233,7 @@ def test_own_value_of_a_fixed_edge(constrained):
     assert found["h", "k"] == 9.0
     assert found["a", "h"] == np.float32(0.1)
     with pytest.raises(Edge2TorchError, match=FIXED):
-        set_edge_weights(model, artifact, second("a", "h", np.nextafter(np.float32(0.1), np.float32(1))))
+        set_edge_weights(model, artifact, second("a", "h", 0.10001))
 
 
 def row(source, target, weight=1.0):

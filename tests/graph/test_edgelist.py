@@ -173,7 +173,6 @@ def test_text_next_to_surrogates():
         assert validate_edgelist(edges((name, "b")))["source"].tolist() == [name]
 
 
-@pytest.mark.xfail(strict=True, reason="only names whose type is str itself are looked at")
 def test_strings_of_numpy_are_text_too():
     names = pd.DataFrame({"source": pd.Series([np.str_("g\udce9ne")], dtype=object), "target": "out"})
     with pytest.raises(Edge2TorchError, match="not valid Unicode text"):

@@ -188,7 +188,6 @@ def test_constraints_in_a_file(adata, tmp_path):
         e2t.tl.interpret(adata, n_steps=2)
 
 
-@pytest.mark.xfail(strict=True, reason="missing constraints stay missing in uns, and h5ad cannot hold them")
 def test_missing_constraints_in_a_file(adata, tmp_path):
     """Edges without a constraint may have none in the table; they are unconstrained in the model."""
     graph = adata.uns["e2t"]["graph"]

@@ -70,7 +70,7 @@ def _distinct(column: pd.Series) -> tuple[list[object], Positions, list[str]]:
 
 def _check_text(column: pd.Series) -> None:
     """Raise if there are names that no file can hold; factorize takes these for one another."""
-    names = [name for name in column.tolist() if type(name) is str]
+    names = [name for name in column.tolist() if isinstance(name, str)]
     try:
         "".join(names).encode()
     except UnicodeEncodeError:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from edge2torch.nn import EdgeModel
+
 NEEDED = {"rebuilds", "settings", "preprocessing", "nodes"}
 
 
@@ -58,23 +60,21 @@ def load_model(
         If the file is not such a file or does not hold what is expected; ``into`` is not changed then.
     """
     described, tensors = _read(Path(path))
-    edges = _edge_list(described["nodes"], tensors)
     state = {name.removeprefix("model."): part for name, part in tensors.items() if name.startswith("model.")}
     if not described["rebuilds"] and into is None:
         raise Edge2TorchError(
             "the file holds the weights of a model with parts that are code (an activation given as a module, a head): "
             "make that model as before, and pass it as into="
         )
-    with torch.random.fork_rng(devices=()):  # initial weights are drawn, then replaced
-        settings = _settings(described)
-        made, found = compile_graph(edges, **settings, preprocessing=described["preprocessing"], quiet=True)
+    made, found = _compile(Path(path).name, described, tensors)
     if artifact is not None and not other_graph:
         check_same(found, artifact)
     if into is not None:
         _load_into(into, state, found, other_graph)
         return into, found
-    weight = next(part for part in state.values() if part.is_floating_point())
-    made.to(weight.dtype).load_state_dict(state)
+    if state.keys() != made.state_dict().keys() or not torch.equal(state["identity"], made.identity):
+        raise Edge2TorchError(f"{Path(path).name} is damaged: its weights do not belong to its graph")
+    made.to(next(part.dtype for part in state.values() if part.is_floating_point())).load_state_dict(state)
     return made.eval(), found
 
 
@@ -144,6 +144,18 @@ def _parse(entry: str, path: Path) -> dict[str, Any]:
     return described
 
 
+def _compile(name: str, described: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[EdgeModel, CompileArtifact]:
+    """Make a model of the graph in the file, with other weights."""
+    try:
+        edges = _edge_list(described["nodes"], tensors)
+        with torch.random.fork_rng(devices=()):  # initial weights are drawn, then replaced
+            settings = _settings(described)
+            return compile_graph(edges, **settings, preprocessing=described["preprocessing"], quiet=True)
+    except (KeyError, IndexError, TypeError) as error:
+        version = described["edge2torch_version"]
+        raise Edge2TorchError(f"{name}, written by edge2torch {version}, is damaged or of another version") from error
+
+
 def _edge_list(nodes: list[str], tensors: dict[str, Tensor]) -> pd.DataFrame:
     names = pd.Series(nodes, dtype=object)
     edges = pd.DataFrame({end: names.iloc[tensors[f"graph.{end}"].numpy()].to_numpy() for end in ("source", "target")})
@@ -163,13 +175,15 @@ def _settings(described: dict[str, Any]) -> dict[str, Any]:
 
 def _load_into(into: nn.Module, state: dict[str, Tensor], found: CompileArtifact, other_graph: bool) -> None:
     model = find_edge_model(into)
+    prefix = next(f"{name}." if name else "" for name, module in into.named_modules() if module is model)
     differing = model.differs_from(found.identity)
     if differing and not other_graph:
         raise Edge2TorchError(
             f"the file holds another model than into: they differ in {some(differing)}; make into from the same graph, "
             "or load what fits with other_graph=True"
         )
-    state = {name: model.identity if name.endswith("identity") else part for name, part in state.items()}
+    if f"{prefix}identity" in state:
+        state = {**state, f"{prefix}identity": model.identity}
     own = into.state_dict()
     unequal = sorted(set(own) ^ set(state))
     unequal += [name for name in own if name in state and own[name].shape != state[name].shape]

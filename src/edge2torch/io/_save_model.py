@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,6 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import OPTIONS
 
 if TYPE_CHECKING:
-    import os
-
     from torch import Tensor, nn
 
     from edge2torch.compile import CompileArtifact
@@ -68,7 +67,9 @@ def save_model(model: nn.Module, artifact: CompileArtifact, path: str | os.PathL
     tensors = {f"model.{name}": tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state}
     content = save({**tensors, **_graph_tensors(artifact)}, {ENTRY: json.dumps(described)})
     target = Path(path)
-    partial = target.with_name(f".{target.name}.partial")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"the folder {target.parent} does not exist: make it first")
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         partial.write_bytes(content)
         partial.replace(target)

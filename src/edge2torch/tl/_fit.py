@@ -185,9 +185,7 @@ def fit(
             progress_bar=progress_bar,
             trainer_kwargs=trainer_kwargs,
         )
-    result = _Result(
-        model.cpu(), artifact, edges, labels, output_of, position, part, history, predict_proba(model, cells)
-    )
+    result = _Result(model.cpu(), artifact, labels, output_of, position, part, history, predict_proba(model, cells))
     adata = adata.copy() if copy else adata
     _write(adata, key, result, called)
     return adata if copy else None
@@ -197,7 +195,6 @@ def fit(
 class _Result:
     model: EdgeModel
     artifact: CompileArtifact
-    edges: pd.DataFrame
     labels: Labels
     output_of: dict[str, str]
     position: npt.NDArray[np.intp]
@@ -221,7 +218,7 @@ def _write(adata: AnnData, key: str, result: _Result, called: dict[str, Any]) ->
         key,
         called={"fit": {**called, "classes": classes}},
         uns={
-            _keys.GRAPH: result.edges.assign(weight=result.model.edge_weights().detach().numpy()),
+            _keys.GRAPH: result.artifact.graph.edges.assign(weight=result.model.edge_weights().detach().numpy()),
             _keys.NODES: node_table(result.artifact.graph, label_of, result.artifact.output_nodes),
             _keys.MODEL: describe_model(result.model, result.artifact),
             _keys.HISTORY: result.history,
