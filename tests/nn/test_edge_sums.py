@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.profiler import ProfilerActivity, profile
 
 from edge2torch.nn import edge_sums as kernel
-from edge2torch.nn.edge_sums import CELLS_AT_ONCE, EdgeIndex, edge_sums
+from edge2torch.nn.edge_sums import EdgeIndex, edge_sums
 
 DOUBLE = torch.float64
 
@@ -53,7 +53,7 @@ def lay_out(state: torch.Tensor, layout: str) -> torch.Tensor:
 @settings(deadline=None, max_examples=150)
 @given(
     graph=graphs(),
-    n_cells=st.sampled_from([0, 1, 3, CELLS_AT_ONCE, CELLS_AT_ONCE + 1, 2 * CELLS_AT_ONCE + 77]),
+    n_cells=st.sampled_from([0, 1, 3, 64, 513]),
     layout=st.sampled_from(["contiguous", "transposed", "strided"]),
     seed=st.integers(0, 2**31),
 )

@@ -16,9 +16,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-#: Cells in one pass over the edges: with more, the rows that edges read again and again fall out of the cache.
-CELLS_AT_ONCE = 512
-
 with warnings.catch_warnings():  # torch says once per process that CSR is in beta; what is used of it here is tested
     warnings.simplefilter("ignore", UserWarning)
     torch.sparse_csr_tensor(torch.tensor([0]), torch.tensor([]), torch.tensor([]), (0, 0), check_invariants=False)
@@ -113,12 +110,8 @@ def sums(weight: Tensor, state: Tensor, source: Tensor, offsets: Tensor) -> Tens
     """What :func:`edge_sums` computes, outside of autograd; ``state`` may hold rows that no edge reads."""
     if not state.shape[1]:
         return state.new_zeros(offsets.shape[0] - 1, 0)
-    parts = [
-        # (weight, indices, offsets, scale_grad_by_freq, mode "sum", sparse, per_sample_weights, include_last_offset)
-        torch.embedding_bag(part.contiguous(), source, offsets, False, 0, False, weight, True)[0]
-        for part in state.split(CELLS_AT_ONCE, dim=1)
-    ]
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+    # (weight, indices, offsets, scale_grad_by_freq, mode "sum", sparse, per_sample_weights, include_last_offset)
+    return torch.embedding_bag(node_major(state), source, offsets, False, 0, False, weight, True)[0]
 
 
 def products(rows: Tensor, columns: Tensor, starts: Tensor, positions: Tensor) -> Tensor:
@@ -145,8 +138,7 @@ def products(rows: Tensor, columns: Tensor, starts: Tensor, positions: Tensor) -
         check_invariants=False,
     )
     if rows.shape[1] and positions.shape[0]:
-        for part, other in zip(rows.split(CELLS_AT_ONCE, dim=1), columns.split(CELLS_AT_ONCE, dim=1), strict=True):
-            found = torch.sparse.sampled_addmm(found, part.to(exact).contiguous(), other.to(exact).contiguous().t())
+        found = torch.sparse.sampled_addmm(found, node_major(rows.to(exact)), node_major(columns.to(exact)).t())
     return found.values().to(rows.dtype)
 
 

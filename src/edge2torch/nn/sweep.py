@@ -17,10 +17,13 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from edge2torch.errors import Edge2TorchError
-from edge2torch.nn.edge_sums import CELLS_AT_ONCE, EdgeIndex, autocast_dtype, edge_sums, node_major, products, sums
+from edge2torch.nn.edge_sums import EdgeIndex, autocast_dtype, edge_sums, node_major, products, sums
 
 if TYPE_CHECKING:
     from edge2torch.nn.feedforward import FeedforwardLayerBlock, FeedforwardModel
+
+#: cells in one pass: with more, the rows that edges read again and again fall out of the cache
+CELLS_AT_ONCE = 512
 
 
 @dataclass(frozen=True, eq=False)
