@@ -68,8 +68,7 @@ def test_all_kinds_of_matrices_give_equal_batches(values, kind, place):
     served = list(batches(Cells(matrix, list(names), FEATURES, labels), 4))
     expected = values[:, [5, 0, 3]].astype(np.float32)
     assert [x.shape for x, _ in served] == [(4, 3), (4, 3), (3, 3)]
-    assert all(x.dtype == torch.float32 for x, _ in served)
-    assert all(x.T.is_contiguous() for x, _ in served)
+    assert all(x.dtype == torch.float32 and x.is_contiguous() for x, _ in served)
     np.testing.assert_array_equal(torch.cat([x for x, _ in served]), expected)
     np.testing.assert_array_equal(torch.cat([y for _, y in served]), labels)
 

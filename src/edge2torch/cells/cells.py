@@ -61,9 +61,8 @@ class Cells(Dataset[Any]):
     def __getitem__(self, rows: Any) -> tuple[Tensor, ...]:
         """Return float32 features (cells, features) of some rows, and their labels if there are any."""
         part: Any = self.matrix[rows]
-        # In memory feature by feature, which is how models read them.
-        dense = part.toarray(order="F") if is_sparse(part) else part
-        x = torch.from_numpy(np.asarray(dense, dtype=np.float32)).T.contiguous().T
+        dense = part.toarray() if is_sparse(part) else part
+        x = torch.from_numpy(np.ascontiguousarray(dense, dtype=np.float32))
         return (x,) if self.labels is None else (x, self.labels[rows])
 
 
