@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from edge2torch._checks import check_seed, check_whole
 from edge2torch.attribution.methods import METHODS, Method, check_activations
 from edge2torch.errors import Edge2TorchError, some
-from edge2torch.nn import EdgeLinear, EdgeModel
+from edge2torch.nn import EdgeLinear, EdgeModel, NodeDropout
 from edge2torch.nn.state import evaluating, seeded
 
 #: cells x steps in one pass, unless the caller says otherwise
@@ -218,10 +218,10 @@ def _nonlinear(model: nn.Module) -> set[str]:
 
 @contextmanager
 def _epsilon_rules(model: nn.Module) -> Iterator[None]:
-    """Let Captum's LRP treat edge layers as it treats ``nn.Linear``; it takes all rules away after a call."""
+    """Let Captum's LRP treat our layers as those of torch that they stand for; it takes all rules away after a call."""
     with _restoring(model):
         for module in model.modules():
-            if isinstance(module, EdgeLinear):
+            if isinstance(module, EdgeLinear | NodeDropout):
                 module.rule = EpsilonRule()
         yield
 

@@ -1,6 +1,6 @@
 """Sparse layers of named nodes as PyTorch modules; nothing here knows names or AnnData."""
 
-from edge2torch.nn.activation import make_activation
+from edge2torch.nn.activation import NodeDropout, make_activation
 from edge2torch.nn.customized import CustomizedEdgeModel
 from edge2torch.nn.edge_linear import EdgeLinear
 from edge2torch.nn.feedforward import FeedforwardLayerBlock, FeedforwardModel
@@ -16,6 +16,7 @@ __all__ = [
     "FeedforwardLayerBlock",
     "FeedforwardModel",
     "GraphModel",
+    "NodeDropout",
     "RecurrentModel",
     "Wiring",
     "make_activation",

@@ -16,7 +16,6 @@ BY_NAME: dict[str, type[nn.Module]] = {
     "elu": nn.ELU,
     "gelu": nn.GELU,
     "leaky_relu": nn.LeakyReLU,
-    "linear": nn.Identity,
     "relu": nn.ReLU,
     "selu": nn.SELU,
     "sigmoid": nn.Sigmoid,
@@ -24,6 +23,8 @@ BY_NAME: dict[str, type[nn.Module]] = {
     "softplus": nn.Softplus,
     "tanh": nn.Tanh,
 }
+#: the name for none, where ``None`` means that nothing is said
+LINEAR = "linear"
 
 
 def make_activation(activation: Activation) -> nn.Module | None:
@@ -41,11 +42,12 @@ def make_activation(activation: Activation) -> nn.Module | None:
     >>> make_activation("tanh")
     Tanh()
     """
-    if activation is None:
+    if activation is None or (isinstance(activation, str) and activation == LINEAR):
         return None
     if isinstance(activation, str):
         if activation not in BY_NAME:
-            raise Edge2TorchError(f"activation={activation!r} is unknown; the names are {some(BY_NAME, len(BY_NAME))}")
+            names = sorted([*BY_NAME, LINEAR])
+            raise Edge2TorchError(f"activation={activation!r} is unknown; the names are {some(names, len(names))}")
         return BY_NAME[activation]()
     if isinstance(activation, nn.Module):
         return copy.deepcopy(activation)
@@ -99,12 +101,13 @@ def make_node_activation(activations: Sequence[Activation], choice: Tensor | Non
     ``None`` where no node has one, the activation where all have the same, else a :class:`MixedActivation`.
     """
     used = [] if choice is None else torch.unique(choice[choice >= 0]).tolist()
-    modules = [module for module in (make_activation(activations[i]) for i in used) if module is not None]
-    if choice is None or not modules:
+    made = {i: module for i in used if (module := make_activation(activations[i])) is not None}
+    if choice is None or not made:
         return None
-    if len(modules) == 1 and bool((choice >= 0).all()):
-        return modules[0]
-    return MixedActivation(modules, torch.as_tensor([used.index(i) if i >= 0 else -1 for i in choice.tolist()]))
+    if bool((choice == next(iter(made))).all()):
+        return made[next(iter(made))]
+    position = {i: k for k, i in enumerate(made)}
+    return MixedActivation(list(made.values()), torch.as_tensor([position.get(i, -1) for i in choice.tolist()]))
 
 
 class NodeDropout(nn.Module):
@@ -126,7 +129,7 @@ class NodeDropout(nn.Module):
     def forward(self, state: Tensor) -> Tensor:
         """Map (cells, nodes) to (cells, nodes)."""
         if not self.training:
-            return state
+            return state.view_as(state)  # LRP takes the gradients of input and output for two
         kept = (torch.rand_like(state) >= self.p) / (1 - self.p)
         return state * kept.to(state.dtype)
 
