@@ -45,7 +45,7 @@ bench: $(VENV)/.runtime $(BENCH)/.peers ## measure speed beside other packages, 
 	$(ONE_THREAD) $(BIN)/python tests/bench/speed.py --peers $(BENCH)/bin/python
 
 notebooks: $(VENV)/.dev ## run the notebooks again and save their output
-	$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False tutorials/*.ipynb
+	$(BIN)/python tutorials/execute.py
 
 priors: $(VENV)/.priors ## build the prior tables in data/ again (on Debian 12)
 	$(BIN)/python data/build.py
