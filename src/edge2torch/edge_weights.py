@@ -89,7 +89,7 @@ def set_edge_weights(model: nn.Module, artifact: CompileArtifact, weights: pd.Da
     _check_constraints(artifact.graph.edges.iloc[rows], values, present[rows])
     parameter = next(edge_model.parameters())
     new = torch.full((len(artifact.graph.edges),), torch.nan, dtype=torch.float64)
-    new[_rows(edge_model, artifact)[rows]] = torch.as_tensor(values)
+    new[_rows(edge_model, artifact)[rows]] = torch.tensor(values)
     dtype = torch.float64 if parameter.dtype == torch.float64 else torch.float32
     edge_model.set_edge_weights(new.to(device=parameter.device, dtype=dtype))
 

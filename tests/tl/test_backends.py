@@ -134,7 +134,9 @@ def priors(adata):
 
 def check_priors(cells, before):
     graph = cells.uns["e2t"]["graph"]
-    pd.testing.assert_frame_equal(graph[["source", "target"]][: len(before)], before[["source", "target"]])
+    pd.testing.assert_frame_equal(
+        graph[["source", "target"]][: len(before)], before[["source", "target"]], check_dtype=False
+    )
     model, artifact = e2t.get.model(cells)
     edges = artifact.graph.edges
     assert edges["constraint"][:4].tolist() == ["positive", "negative", "fixed", "unconstrained"]

@@ -76,7 +76,7 @@ def node_options(
     if nodes is not None:
         positions = _find_nodes(graph, nodes)
         for name in (name for name in OPTIONS if name in nodes):
-            values = nodes[name].to_numpy(dtype=object)
+            values = nodes[name].to_numpy(dtype=object, copy=True)
             given = ~pd.isna(values)
             if name == "width":  # missing values make floats of numbers that were whole
                 values[given] = [_as_whole(value) for value in values[given]]
