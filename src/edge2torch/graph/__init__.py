@@ -1,6 +1,6 @@
 """What a graph is: a validated edge list, ordered into layers."""
 
-from edge2torch.graph.edgelist import arrows, validate_edgelist
+from edge2torch.graph.edgelist import CONSTRAINTS, arrows, constraint_codes, validate_edgelist
 from edge2torch.graph.graph import Graph
 from edge2torch.graph.names import locate, name_apart
 from edge2torch.graph.options import OPTIONS, NodeOptions, node_options
@@ -8,12 +8,14 @@ from edge2torch.graph.readout import READOUT, add_outputs
 from edge2torch.graph.table import node_table
 
 __all__ = [
+    "CONSTRAINTS",
     "OPTIONS",
     "READOUT",
     "Graph",
     "NodeOptions",
     "add_outputs",
     "arrows",
+    "constraint_codes",
     "locate",
     "name_apart",
     "node_options",

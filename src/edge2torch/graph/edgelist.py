@@ -9,6 +9,7 @@ import pandas as pd
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph.nodes import Names, Positions, index_nodes
 
+#: saved models refer to them by position
 CONSTRAINTS = ("unconstrained", "positive", "negative", "fixed")
 _, POSITIVE, NEGATIVE, FIXED = range(4)
 

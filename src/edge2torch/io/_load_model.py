@@ -14,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from edge2torch.attribution import find_edge_model
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.errors import Edge2TorchError, some
-from edge2torch.graph import Graph, arrows
-from edge2torch.io._save_model import CONSTRAINTS, ENTRY, check_format
+from edge2torch.graph import CONSTRAINTS, Graph, arrows
+from edge2torch.io._save_model import ENTRY, check_format
 
 if TYPE_CHECKING:
     import os
@@ -68,7 +68,7 @@ def load_model(
         )
     made, found = _compile(Path(path).name, described, tensors)
     if artifact is not None and not other_graph:
-        check_same(found, artifact)
+        _check_same(found, artifact)
     if into is not None:
         _load_into(into, state, found, other_graph)
         return into, found
@@ -78,7 +78,7 @@ def load_model(
     return made.eval(), found
 
 
-def check_same(found: CompileArtifact, expected: CompileArtifact) -> None:
+def _check_same(found: CompileArtifact, expected: CompileArtifact) -> None:
     """Raise if two artifacts differ in what models are bound to; says in what."""
     differing = [part for part, digest in found.identity.items() if digest != expected.identity[part]]
     if not differing:

@@ -16,7 +16,7 @@ from safetensors.torch import save
 from edge2torch.attribution import find_edge_model
 from edge2torch.compile import check_pair
 from edge2torch.errors import Edge2TorchError
-from edge2torch.graph import OPTIONS
+from edge2torch.graph import OPTIONS, constraint_codes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 #: name of the one entry of the file's metadata, which holds all that is not a tensor, as JSON
 ENTRY = "edge2torch"
-CONSTRAINTS = ("unconstrained", "positive", "negative", "fixed")
 
 
 def save_model(model: nn.Module, artifact: CompileArtifact, path: str | os.PathLike[str]) -> None:
@@ -86,8 +85,7 @@ def _graph_tensors(artifact: CompileArtifact) -> dict[str, Tensor]:
     if "initial_weight" in graph.edges:
         tensors["graph.initial_weight"] = torch.tensor(graph.edges["initial_weight"].to_numpy(dtype=float))
     if "constraint" in graph.edges:
-        codes = graph.edges["constraint"].map({name: i for i, name in enumerate(CONSTRAINTS)})
-        tensors["graph.constraint"] = torch.tensor(codes.to_numpy(dtype="uint8"))
+        tensors["graph.constraint"] = torch.as_tensor(constraint_codes(graph.edges).astype("uint8"))
     return tensors
 
 

@@ -155,7 +155,7 @@ def _run_products(state: Tensor, other: Tensor, index: Sequence[Tensor]) -> Tens
 
 
 # Twice: as Functions, and as operators for torch.compile and torch.export. These cannot look into Functions that have a
-# jvp; the derivatives of operators, in turn, do not work under torch.func before torch 2.14.
+# jvp; the derivatives of operators, in turn, do not work under torch.func (as of torch 2.13).
 
 Run = Callable[[Tensor, Tensor, Sequence[Tensor]], Tensor]
 

@@ -66,11 +66,17 @@ class FeedforwardLayerBlock(nn.Module):
         """Whether anything follows the sums."""
         return self.activation is not None or self.dropout is not None
 
+    def after_sums(self) -> list[nn.Module]:
+        """All modules that follow the sums."""
+        return [module for part in (self.activation, self.dropout) if part is not None for module in part.modules()]
+
     @property
-    def is_known(self) -> bool:
+    def keeps_sums(self) -> bool:
         """Whether what follows the sums is sure not to work in place; users' own modules may."""
-        parts = [module for part in (self.activation, self.dropout) if part is not None for module in part.modules()]
-        return all(type(module).__module__.startswith(("torch.nn.", "edge2torch.")) for module in parts)
+        return all(
+            type(module).__module__.startswith(("torch.nn.", "edge2torch.")) and not getattr(module, "inplace", False)
+            for module in self.after_sums()
+        )
 
     def finish(self, sums: Tensor) -> Tensor:
         """Apply activation and dropout, (cells, units) to (cells, units)."""

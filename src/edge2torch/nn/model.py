@@ -150,9 +150,8 @@ def _check_identity(model: nn.Module, state: dict[str, Any], prefix: str, *_: An
     """Compare what a state dict is bound to with what the model is bound to, which never changes by loading."""
     if not isinstance(model, EdgeModel) or f"{prefix}identity" not in state:
         return
-    theirs = state[f"{prefix}identity"] = state[f"{prefix}identity"].to(
-        torch.uint8
-    )  # may have been converted with the rest
+    theirs = state[f"{prefix}identity"].to(torch.uint8)  # it may have been converted together with the weights
+    state[f"{prefix}identity"] = theirs
     if theirs.shape != model.identity.shape:
         raise Edge2TorchError("the state dict is of another version of edge2torch: use edge2torch.io.load_model")
     differing = _differing(model.identity, theirs)

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd import forward_ad
 
 from edge2torch.errors import Edge2TorchError
@@ -137,13 +137,8 @@ def can_sweep(model: FeedforwardModel, x: Tensor) -> bool:
         or torch._C._are_functorch_transforms_active()
         or forward_ad._current_level >= 0
         or model.is_watched()
-        or any(_is_special(part) for block in model.layers() for part in (block.activation, block.dropout))
+        or any(module._parameters for block in model.layers() for module in block.after_sums())  # need gradients, too
     )
-
-
-def _is_special(part: nn.Module | None) -> bool:
-    """Whether a module changes its input, or has parameters that need gradients."""
-    return part is not None and any(getattr(m, "inplace", False) or m._parameters for m in part.modules())
 
 
 def sweep(model: FeedforwardModel, x: Tensor) -> Tensor:
@@ -249,7 +244,7 @@ def _forth(plan: _Plan, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> 
         if block.finishes:
             with torch.set_grad_enabled(learns):
                 leaf = total.requires_grad_(learns)
-                state = block.finish((leaf if block.is_known else leaf.clone()).T).T
+                state = block.finish((leaf if block.keeps_sums else leaf.clone()).T).T
             if learns:
                 before.append(total)
                 after.append(state)
