@@ -10,6 +10,7 @@ from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
     from edge2torch import get, io, pl, pp, tl
+    from edge2torch._settings import settings
     from edge2torch.align import align_features_to_input_nodes
     from edge2torch.compile import CompileArtifact, compile_graph
     from edge2torch.customize import customize_model
@@ -31,6 +32,7 @@ __all__ = [
     "pl",
     "pp",
     "set_edge_weights",
+    "settings",
     "tl",
 ]
 
@@ -43,6 +45,7 @@ _HOME = {
     "get_edge_weights": "edge_weights",
     "interpret_model": "interpret",
     "set_edge_weights": "edge_weights",
+    "settings": "_settings",
 }
 
 

@@ -12,6 +12,9 @@ DEFAULT = "e2t"
 GRAPH = "graph"
 NODES = "nodes"
 PARAMS = "params"
+COVERAGE = "coverage"
+SUMMARY = "summary"
+CUT = "cut_edges"
 MODEL = "model"
 HISTORY = "history"
 METRICS = "metrics"
@@ -79,6 +82,16 @@ class Keys:
     def features(self) -> str:
         """Scores of genes: genes x outputs in ``varm``, cells x input genes in ``obsm``."""
         return f"{self.key}_features"
+
+    @property
+    def of_build(self) -> Made:
+        """Everything that holds only as long as the prior and the choice of nodes do."""
+        fitted = self.of_fit
+        return Made(
+            parts=(COVERAGE, SUMMARY, CUT, *fitted.parts),
+            slots=fitted.slots,
+            steps=("build_graph", "add_edges", "remove_nodes", "rewire_graph", *fitted.steps),
+        )
 
     @property
     def of_fit(self) -> Made:

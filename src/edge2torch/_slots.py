@@ -1,4 +1,4 @@
-"""The one place where slots of an AnnData are read and written."""
+"""The one place where slots of an AnnData or MuData are read and written."""
 
 from __future__ import annotations
 
@@ -15,19 +15,22 @@ from edge2torch.errors import Edge2TorchError, some
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from mudata import MuData
 
 
 def check_adata(adata: object, name: str = "adata") -> None:
-    """Raise if something is not an AnnData, or its names are not unique."""
+    """Raise if something is neither an AnnData nor a MuData, or its names are not unique."""
     from anndata import AnnData
 
-    if not isinstance(adata, AnnData):
-        raise Edge2TorchError(f"{name} must be an AnnData, not {type(adata).__name__}")
-    if not adata.obs_names.is_unique:
+    from edge2torch.cells import is_mudata
+
+    if not isinstance(adata, AnnData) and not is_mudata(adata):
+        raise Edge2TorchError(f"{name} must be an AnnData or MuData, not {type(adata).__name__}")
+    if not adata.obs_names.is_unique:  # type: ignore[attr-defined]
         raise Edge2TorchError(f"{name}.obs_names are not unique: call {name}.obs_names_make_unique()")
 
 
-def results(adata: AnnData, key: str, part: str, made_by: str) -> Any:
+def results(adata: AnnData | MuData, key: str, part: str, made_by: str) -> Any:
     """Read a part of a result from ``uns``.
 
     Raises
@@ -43,30 +46,30 @@ def results(adata: AnnData, key: str, part: str, made_by: str) -> Any:
     return found[part]
 
 
-def check_free(adata: AnnData, key: str) -> None:
+def check_free(adata: AnnData | MuData, key: str) -> None:
     """Raise if ``uns[key]`` is in use for something that is not a result of this package."""
     found = adata.uns.get(_keys.Keys(key).key)
     if found is not None and not (isinstance(found, Mapping) and _keys.GRAPH in found and _keys.NODES in found):
         raise Edge2TorchError(f"adata.uns[{key!r}] holds something else: choose another key_added")
 
 
-def graph_table(adata: AnnData, key: str) -> pd.DataFrame:
+def graph_table(adata: AnnData | MuData, key: str) -> pd.DataFrame:
     """Read the edge list."""
     return pd.DataFrame(results(adata, key, _keys.GRAPH, "e2t.pp.build_graph"))
 
 
-def nodes_table(adata: AnnData, key: str) -> pd.DataFrame:
+def nodes_table(adata: AnnData | MuData, key: str) -> pd.DataFrame:
     """Read the table of nodes."""
     return pd.DataFrame(results(adata, key, _keys.NODES, "e2t.pp.build_graph"))
 
 
-def params(adata: AnnData, key: str, step: str) -> dict[str, Any]:
+def params(adata: AnnData | MuData, key: str, step: str) -> dict[str, Any]:
     """Read what a function was called with."""
     return dict(results(adata, key, _keys.PARAMS, "e2t.pp.build_graph").get(step, {}))
 
 
 def write(
-    adata: AnnData,
+    adata: AnnData | MuData,
     key: str,
     *,
     called: Mapping[str, Mapping[str, Any]] | None = None,

@@ -90,7 +90,7 @@ def reactome_graph(data: Path) -> LayeredGraph:
     from edge2torch.prior import connect, load_shipped
 
     genes = _measured(data / "pbmc3k" / "pbmc3k_raw_labelled.h5ad")
-    return _with_classes(connect(load_shipped("reactome"), genes, min_genes=5).edges)
+    return _with_classes(connect(load_shipped("reactome"), genes).edges)
 
 
 def go_graph(data: Path) -> LayeredGraph:
@@ -102,7 +102,7 @@ def go_graph(data: Path) -> LayeredGraph:
     terms = pd.read_csv(data / "go_human" / "go_bp_edges.csv.gz")
     terms = terms[terms["relationship_type"].isin(["isa", "part of"])]
     prior = Prior("GO BP", sets[["source", "target"]].drop_duplicates(), terms[["parent", "child"]].drop_duplicates())
-    return _with_classes(connect(prior, genes, min_genes=5).edges)
+    return _with_classes(connect(prior, genes).edges)
 
 
 def _measured(path: Path) -> pd.Series:

@@ -1,4 +1,4 @@
-"""The prior networks in ``data/`` are what ``sources.json`` says and hold together."""
+"""The tables in ``data/`` are what ``sources.json`` says and hold together."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import json
+import re
 from collections import Counter, defaultdict
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -24,6 +25,13 @@ KEYS = {
     "reactome_names.csv.gz": ("id",),
     "hallmark.csv.gz": ("source", "target"),
     "progeny.csv.gz": ("source", "target"),
+    "go_bp_genes.csv.gz": ("source", "target"),
+    "go_bp_hierarchy.csv.gz": ("parent", "child"),
+    "go_bp_names.csv.gz": ("id",),
+    "gene_symbols.csv.gz": ("symbol",),
+    "gene_aliases.csv.gz": ("alias", "symbol"),
+    "gene_ensembl.csv.gz": ("ensembl", "symbol"),
+    "gene_uniprot.csv.gz": ("accession", "symbol"),
 }
 # What pandas.read_csv takes for a missing value: a gene or pathway of such a name would be lost without notice.
 MISSING = {"", "#N/A", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "<NA>", "-nan", "-NaN", "#NA"}
@@ -71,7 +79,7 @@ def test_hashes_and_rows(name: str) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_licence_citation_and_source(name: str) -> None:
     entry = SOURCES[name]
-    assert entry["licence"]["spdx"] in {"CC0-1.0", "CC-BY-4.0", "Apache-2.0"}
+    assert entry["licence"]["spdx"] in {"CC0-1.0", "CC-BY-4.0", "Apache-2.0", "NCBI-PD"}
     assert entry["licence"]["name"]
     assert entry["licence"]["notice"]
     assert "doi:10." in entry["citation"]
@@ -100,27 +108,69 @@ def test_clean_values(name: str) -> None:
 
 
 def test_data_is_small() -> None:
-    assert sum(path.stat().st_size for path in DATA.glob("*.csv.gz")) < 1_500_000
+    assert sum(path.stat().st_size for path in DATA.glob("*.csv.gz")) < 2_500_000
+    assert sum(path.stat().st_size for path in DATA.glob("gene_*.csv.gz")) < 1_000_000
 
 
-def test_reactome_is_human_and_named() -> None:
-    names = {row["id"] for row in read("reactome_names.csv.gz")}
-    edges = read("reactome_hierarchy.csv.gz")
+def test_every_licence_is_in_the_readme() -> None:
+    text = " ".join((DATA / "README.md").read_text(encoding="utf-8").split())
+    for name in FILES:
+        assert f"`{name}`" in text
+        notice = SOURCES[name]["licence"]["notice"]
+        if notice.startswith("Copyright"):
+            assert notice.partition(". Changed here: ")[0].rstrip(".") in text
+        assert all(part.rstrip(".") in text for part in SOURCES[name]["citation"].split(" ") if part.startswith("doi:"))
+
+
+@pytest.mark.parametrize(("name", "prefix"), [("reactome", "R-HSA-"), ("go_bp", "GO:")])
+def test_nodes_are_named(name: str, prefix: str) -> None:
+    names = {row["id"] for row in read(f"{name}_names.csv.gz")}
+    edges = read(f"{name}_hierarchy.csv.gz")
     in_hierarchy = {row["parent"] for row in edges} | {row["child"] for row in edges}
-    with_genes = {row["source"] for row in read("reactome_genes.csv.gz")}
-    assert all(identifier.startswith("R-HSA-") for identifier in names)
-    assert in_hierarchy <= names
+    with_genes = {row["source"] for row in read(f"{name}_genes.csv.gz")}
+    assert all(identifier.startswith(prefix) for identifier in names)
+    assert in_hierarchy == names
     assert with_genes <= names
     assert with_genes <= in_hierarchy
 
 
-def test_reactome_hierarchy_is_acyclic() -> None:
+@pytest.mark.parametrize(("name", "n_roots"), [("reactome", 29), ("go_bp", 1)])
+def test_hierarchies_are_acyclic(name: str, n_roots: int) -> None:
     parents: dict[str, set[str]] = defaultdict(set)
-    for row in read("reactome_hierarchy.csv.gz"):
+    for row in read(f"{name}_hierarchy.csv.gz"):
         parents[row["child"]].add(row["parent"])
     order = list(TopologicalSorter(parents).static_order())  # raises CycleError on a cycle
     roots = [pathway for pathway in order if pathway not in parents]
-    assert len(roots) == 29
+    assert len(roots) == n_roots
+
+
+def test_every_process_is_a_kind_of_another_but_the_root() -> None:
+    edges = read("go_bp_hierarchy.csv.gz")
+    kinds = {"is_a", "part_of", "regulates", "negatively_regulates", "positively_regulates"}
+    assert {row["relation"] for row in edges} == kinds
+    special = {row["child"] for row in edges if row["relation"] == "is_a"}
+    assert {row["id"] for row in read("go_bp_names.csv.gz")} - special == {"GO:0008150"}
+
+
+def test_go_genes_that_everybody_knows() -> None:
+    sets = targets(read("go_bp_genes.csv.gz"))
+    assert {"CD3E", "LCK", "ZAP70"} <= sets["GO:0050852"]  # T cell receptor signaling pathway
+    assert "GO:0008150" not in sets, "annotated to the root: nothing is known"
+
+
+def test_identifiers_lead_to_current_symbols() -> None:
+    current = {row["symbol"] for row in read("gene_symbols.csv.gz")}
+    for file in ("aliases", "ensembl", "uniprot"):
+        assert {row["symbol"] for row in read(f"gene_{file}.csv.gz")} <= current
+    assert {row["target"] for row in read("go_bp_genes.csv.gz")} <= current
+    assert not {row["alias"] for row in read("gene_aliases.csv.gz")} & current
+
+
+def test_identifiers_look_like_what_they_are() -> None:
+    assert all(re.fullmatch(r"ENSG\d{11}", row["ensembl"]) for row in read("gene_ensembl.csv.gz"))
+    assert all(re.fullmatch(r"[A-Z0-9]{6}|[A-Z0-9]{10}", row["accession"]) for row in read("gene_uniprot.csv.gz"))
+    numbers = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|infinity|nan)", re.IGNORECASE)
+    assert [row["alias"] for row in read("gene_aliases.csv.gz") if numbers.fullmatch(row["alias"])] == []
 
 
 def test_hallmark_sets() -> None:
@@ -189,16 +239,67 @@ def test_progeny_equals_reference() -> None:
     assert len(renamed) == SOURCES["progeny.csv.gz"]["symbols_renamed"]
 
 
+def pairs(rows: list[dict[str, str]], *columns: str) -> set[tuple[str, ...]]:
+    """Distinct rows, in the given columns."""
+    return {tuple(row[column] for column in columns or row) for row in rows}
+
+
 @needs_reference
 def test_reactome_equals_reference() -> None:
-    def pairs(rows: list[dict[str, str]]) -> set[tuple[str, ...]]:
-        return {tuple(row.values()) for row in rows}
-
-    def stripped(rows: list[dict[str, str]]) -> set[tuple[str, ...]]:
-        return {tuple(value.strip() for value in row.values()) for row in rows}
-
     folder = "reactome/reactome_2025-01_"
     assert pairs(read("reactome_hierarchy.csv.gz")) == pairs(read_reference(folder + "hierarchy_hsa.csv"))
-    assert pairs(read("reactome_names.csv.gz")) == stripped(read_reference(folder + "names_hsa.csv"))
+    names = pairs(read_reference(folder + "names_hsa.csv"))
+    assert pairs(read("reactome_names.csv.gz")) == {tuple(value.strip() for value in row) for row in names}
     genes = read_reference(folder + "gene2pathway_lowest_symbols.csv.gz")
     assert pairs(read("reactome_genes.csv.gz")) == pairs(genes)
+
+
+@needs_reference
+def test_go_equals_reference() -> None:
+    annotated = read_reference("go_human/go_bp_gene_annotations_direct.csv.gz")
+    known = [row for row in annotated if row["evidence"] != "ND"]
+    assert pairs(read("go_bp_genes.csv.gz")) == pairs(known, "source", "target")
+    entry = SOURCES["go_bp_genes.csv.gz"]
+    all_pairs, known_pairs = pairs(annotated, "source", "target"), pairs(known, "source", "target")
+    assert len(all_pairs - known_pairs) == entry["pairs_without_data"]
+    assert len({gene for _, gene in all_pairs} - {gene for _, gene in known_pairs}) == entry["genes_without_data"]
+    edges = read_reference("go_human/go_bp_edges.csv.gz")
+    kinds = {"isa": "is_a"}
+    assert pairs(read("go_bp_hierarchy.csv.gz")) == {
+        (row["parent"], row["child"], kinds.get(row["relationship_type"], row["relationship_type"].replace(" ", "_")))
+        for row in edges
+        if row["parent"] != "all"
+    }
+    terms = [row for row in read_reference("go_human/go_terms.csv.gz") if row["ontology"] == "BP"]
+    assert pairs(read("go_bp_names.csv.gz")) == pairs(terms, "go_id", "term")
+
+
+@needs_reference
+def test_aliases_equal_reference() -> None:
+    left_out = {"INF", "14.1", "16.2", "39.1", "464.2", "NA", "2E4", "NaN", "6.3", "2.19", "16.1"}
+    assert len(left_out) == SOURCES["gene_aliases.csv.gz"]["aliases_like_numbers"]
+    left_out |= {row["symbol"] for row in read("gene_symbols.csv.gz")}
+    reference = pairs(read_reference("id_map_human/alias_symbol.csv.gz"), "alias", "symbol")
+    assert pairs(read("gene_aliases.csv.gz")) == {pair for pair in reference if pair[0] not in left_out}
+
+
+@needs_reference
+def test_proteins_equal_reference() -> None:
+    reference = read_reference("id_map_human/symbol_uniprot.csv.gz")
+    assert pairs(read("gene_uniprot.csv.gz")) == pairs(reference, "uniprot_id", "symbol")
+
+
+@needs_reference
+def test_ensembl_ids_equal_reference_where_it_gives_one_symbol() -> None:
+    reference, ours = defaultdict(set), defaultdict(set)
+    for row in read_reference("id_map_human/symbol_ensembl.csv.gz"):
+        reference[row["ensembl_id"]].add(row["symbol"])
+    for row in read("gene_ensembl.csv.gz"):
+        ours[row["ensembl"]].add(row["symbol"])
+    assert ours.keys() == reference.keys()
+    several = {identifier for identifier, symbols in reference.items() if len(symbols) > 1}
+    assert all(ours[identifier] == reference[identifier] for identifier in reference.keys() - several)
+    assert all(ours[identifier] <= reference[identifier] for identifier in several)
+    ambiguous = [identifier for identifier in several if len(ours[identifier]) > 1]
+    entry = SOURCES["gene_ensembl.csv.gz"]
+    assert (len(ambiguous), len(several) - len(ambiguous)) == (entry["ids_ambiguous"], entry["ids_decided"])

@@ -18,7 +18,7 @@ LINE = "table: 6 of 7 genes (86%) are in the prior, which has 8; 2 of 3 nodes ke
 def test_slots(adata, net):
     assert e2t.pp.build_graph(adata, net, min_genes=2) is None
     result = adata.uns["e2t"]
-    assert set(result) == {"graph", "nodes", "params"}
+    assert set(result) == {"graph", "nodes", "params", "coverage", "summary"}
     expected = [
         ("CD79A", "B/plasma α", "table"),
         ("MS4A1", "B/plasma α", "table"),
@@ -36,22 +36,43 @@ def test_slots(adata, net):
 
 
 def test_params(adata, net):
-    e2t.pp.build_graph(adata, net, min_genes=2, gene_symbols="symbol")
+    e2t.pp.build_graph(adata, net, min_genes=2, gene_symbols="symbol", include=("T cell", "B/plasma α"))
     params = adata.uns["e2t"]["params"]
     assert list(params) == ["build_graph"]
+    assert params["build_graph"].pop("include").tolist() == ["B/plasma α", "T cell"]
     assert params["build_graph"] == {
         "net": "table",
+        "organism": "human",
+        "genes": "targets",
+        "stack": "beside",
         "min_genes": 2,
+        "min_coverage": 0.0,
+        "merge": False,
+        "unannotated": False,
         "gene_symbols": "symbol",
+        "resolve": False,
+        "edge2torch_version": e2t.__version__,
+    }
+
+
+def test_summary(adata, net):
+    e2t.pp.build_graph(adata, net, min_genes=2, gene_symbols="symbol")
+    assert e2t.get.coverage(adata, per="graph").to_dict() == {
         "genes": 7,
         "genes_in_prior": 6,
         "prior_genes": 8,
+        "prior_genes_measured": 6,
+        "inputs": 5,
         "nodes_in_prior": 3,
         "nodes": 2,
-        "inputs": 5,
         "edges": 5,
         "layers": 2,
-        "edge2torch_version": e2t.__version__,
+        "cyclic": 0,
+        "edges_cut": 0,
+        "unreachable": 0,
+        "hubs": 0,
+        "redundant": 0,
+        "share_of_counts": pytest.approx(5 / 7),  # of the ones in layers["counts"]
     }
 
 
@@ -135,7 +156,7 @@ def test_rebuilding_removes_earlier_results_under_the_key(interpreted):
     e2t.pp.build_graph(adata, table, min_genes=1, key_added="second")
     e2t.tl.fit(adata, "half", key="second", max_epochs=1, progress_bar=False)
     e2t.pp.build_graph(adata, table, min_genes=1)
-    assert set(adata.uns["e2t"]) == {"graph", "nodes", "params"}
+    assert set(adata.uns["e2t"]) == {"graph", "nodes", "params", "coverage", "summary"}
     assert list(adata.uns["e2t"]["params"]) == ["build_graph"]
     for place in (adata.obs, adata.obsm, adata.varm):
         assert not [name for name in place if name.startswith("e2t")]

@@ -11,7 +11,9 @@ import edge2torch as e2t
 NET = pd.DataFrame({"source": ["T"] * 3, "target": ["CD3E", "CD2", "LCK"]})
 CASES = {
     "unknown prior": ({"net": "kegg"}, ["'kegg'", "'reactome'"]),
-    "no table": ({"net": ["a", "b"]}, ["net", "list"]),
+    "unknown name in a list": ({"net": [NET, "kegg"]}, ["'kegg'", "'reactome'"]),
+    "empty list": ({"net": []}, ["net", "empty list"]),
+    "no table": ({"net": 5}, ["int", "DataFrame"]),
     "columns": ({"net": NET.rename(columns={"source": "tf"})}, ["'source'", "'tf'"]),
     "repeated": ({"net": pd.concat([NET, NET])}, ["3 repeated", "T, CD3E"]),
     "none measured": ({"net": NET.assign(target=["X1", "X2", "X3"])}, ["0 of 7 genes in `var_names`", "'table'"]),
@@ -63,7 +65,7 @@ def test_names_of_cells_must_be_unique(adata, unchanged):
 
 
 def test_adata_must_be_one():
-    with pytest.raises(e2t.Edge2TorchError, match="must be an AnnData, not DataFrame"):
+    with pytest.raises(e2t.Edge2TorchError, match="must be an AnnData or MuData, not DataFrame"):
         e2t.pp.build_graph(pd.DataFrame(np.ones((2, 2))), NET)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge2torch import Edge2TorchError
-from edge2torch.prior import Prior, connect
+from edge2torch.prior import Choice, Prior, connect
 
 GENES = [f"g{i}" for i in range(8)]
 #: some nodes are called like genes
@@ -73,9 +73,9 @@ def test_edges_equal_those_of_networkx(problem):
     oracle = Oracle(prior, symbols, min_genes)
     if not oracle.kept:
         with pytest.raises(Edge2TorchError):
-            connect(prior, symbols, min_genes)
+            connect(prior, symbols, Choice(min_genes))
         return
-    network = connect(prior, symbols, min_genes)
+    network = connect(prior, symbols, Choice(min_genes))
     inputs_of = {gene: set(symbols.index[symbols == gene]) for gene in GENES}
     expected = {
         (source, oracle.name(node))
@@ -96,7 +96,7 @@ def test_genes_that_reach_a_kept_node_are_those_of_its_descendants(problem):
     oracle = Oracle(prior, symbols, min_genes)
     if not oracle.kept:
         return
-    network = connect(prior, symbols, min_genes)
+    network = connect(prior, symbols, Choice(min_genes))
     graph = nx.from_pandas_edgelist(network.edges, create_using=nx.DiGraph)
     assert nx.is_directed_acyclic_graph(graph)
     hidden = {oracle.name(node): node for node in oracle.kept}
@@ -114,43 +114,46 @@ def test_report_and_labels(problem):
     oracle = Oracle(prior, symbols, min_genes)
     if not oracle.kept:
         return
-    network = connect(prior, symbols, min_genes)
+    network = connect(prior, symbols, Choice(min_genes))
     graph = nx.from_pandas_edgelist(network.edges, create_using=nx.DiGraph)
     inputs = {v for v in graph if not graph.in_degree(v)}
-    assert network.report == {
+    assert {
         "genes": len(symbols),
         "genes_in_prior": int(symbols.isin(oracle.all_genes).sum()),
         "prior_genes": len(oracle.all_genes),
         "nodes_in_prior": len(set(prior.sets["source"]) | set(prior.hierarchy.to_numpy().ravel())),
         "nodes": len(oracle.kept),
+        "prior_genes_measured": symbols[symbols.isin(oracle.all_genes)].nunique(),
+        "unreachable": len(set(prior.sets["source"]) | set(prior.hierarchy.to_numpy().ravel()))
+        - sum(bool(genes) for genes in oracle.genes_of.values()),
         "inputs": len(inputs),
         "edges": graph.number_of_edges(),
         "layers": nx.dag_longest_path_length(graph) + 1,
-    }
+    }.items() <= network.summary.items()
     assert {v: network.labels[v] for v in inputs} == {v: symbols[v] for v in inputs}
     assert {oracle.name(node): node for node in oracle.kept}.items() <= network.labels.items()
 
 
 def test_biology_is_turned_round(prior, measured):
-    network = connect(prior({"part": ["A", "B"]}, {"whole": ["part"]}), measured("A", "B"), 1)
+    network = connect(prior({"part": ["A", "B"]}, {"whole": ["part"]}), measured("A", "B"), Choice(1))
     assert network.edges[["source", "target"]].to_numpy().tolist() == [["A", "part"], ["B", "part"], ["part", "whole"]]
 
 
 def test_genes_of_parts_count_for_the_whole_but_once(prior, measured):
     made = prior({"left": ["A", "B"], "right": ["B", "C"]}, {"whole": ["left", "right"]})
-    assert set(connect(made, measured("A", "B", "C"), 3).edges["target"]) == {"whole"}
+    assert set(connect(made, measured("A", "B", "C"), Choice(3)).edges["target"]) == {"whole"}
     with pytest.raises(Edge2TorchError, match="min_genes=4 measured genes; the largest has 3"):
-        connect(made, measured("A", "B", "C"), 4)
+        connect(made, measured("A", "B", "C"), Choice(4))
 
 
 def test_genes_of_a_small_node_without_parent_are_left_out(prior, measured):
-    network = connect(prior({"big": ["A", "B"], "small": ["C"]}), measured("A", "B", "C"), 2)
+    network = connect(prior({"big": ["A", "B"], "small": ["C"]}), measured("A", "B", "C"), Choice(2))
     assert set(network.edges["source"]) == {"A", "B"}
 
 
 def test_a_regulated_regulator_is_an_input_and_a_node(prior, measured):
     made = prior({"TF1": ["A", "TF2", "TF1"], "TF2": ["A", "TF1"]})  # cyclic, and self-regulated
-    network = connect(made, measured("A", "TF1", "TF2"), 1)
+    network = connect(made, measured("A", "TF1", "TF2"), Choice(1))
     edges = network.edges[["source", "target"]].to_numpy().tolist()
     assert edges == [[g, "TF1 (node)"] for g in ("A", "TF1", "TF2")] + [[g, "TF2 (node)"] for g in ("A", "TF1")]
     assert network.labels["TF1 (node)"] == "TF1"
@@ -159,19 +162,19 @@ def test_a_regulated_regulator_is_an_input_and_a_node(prior, measured):
 def test_names_of_nodes_do_not_depend_on_what_was_measured(prior, measured):
     made = prior({"TF1": ["A", "TF2"], "TF2": ["A"]})
     for genes in (["A"], ["A", "TF2"], ["A", "TF1", "TF2"]):
-        assert set(connect(made, measured(*genes), 1).edges["target"]) == {"TF1", "TF2 (node)"}
+        assert set(connect(made, measured(*genes), Choice(1)).edges["target"]) == {"TF1", "TF2 (node)"}
 
 
 def test_a_suffix_never_makes_two_names_one(prior, measured):
     made = prior({"X": ["A", "B"], "X (node)": ["C", "D"], "Z": ["X"]})
-    network = connect(made, measured("A", "B", "C", "D", "X"), 1)
+    network = connect(made, measured("A", "B", "C", "D", "X"), Choice(1))
     assert network.edges["target"].nunique() == 3
     assert sorted(network.edges.groupby("target").size()) == [1, 2, 2]
 
 
 def test_a_suffix_never_makes_a_node_a_gene(prior, measured):
     made = prior({"X": ["A", "B"], "Z": ["X", "X (node)"]})
-    network = connect(made, measured("A", "B", "X", "X (node)"), 1)
+    network = connect(made, measured("A", "B", "X", "X (node)"), Choice(1))
     graph = nx.from_pandas_edgelist(network.edges, create_using=nx.DiGraph)
     assert sum(graph.in_degree(v) == 0 for v in graph) == 4
 
@@ -179,7 +182,7 @@ def test_a_suffix_never_makes_a_node_a_gene(prior, measured):
 def test_weights_stay_with_their_edge():
     sets = pd.DataFrame({"source": ["T", "T", "U"], "target": ["A", "B", "A"], "weight": [0.5, -2.0, 3.0]})
     symbols = pd.Series(["B", "A", "A"], index=["x", "y", "z"])
-    edges = connect(Prior("w", sets), symbols, 1).edges
+    edges = connect(Prior("w", sets), symbols, Choice(1)).edges
     weight = {(s, t): w for s, t, w in edges[["source", "target", "prior_weight"]].to_numpy().tolist()}
     assert weight == {("x", "T"): -2.0, ("y", "T"): 0.5, ("z", "T"): 0.5, ("y", "U"): 3.0, ("z", "U"): 3.0}
     assert edges["prior_weight"].dtype == np.float64
@@ -188,7 +191,7 @@ def test_weights_stay_with_their_edge():
 def test_weights_are_missing_where_the_prior_has_none():
     sets = pd.DataFrame({"source": ["small", "big", "big"], "target": ["A", "B", "C"], "weight": [1.0, 2.0, 3.0]})
     hierarchy = pd.DataFrame({"parent": ["big", "top"], "child": ["small", "big"]})
-    edges = connect(Prior("w", sets, hierarchy), pd.Series(list("ABC"), index=list("ABC")), 2).edges
+    edges = connect(Prior("w", sets, hierarchy), pd.Series(list("ABC"), index=list("ABC")), Choice(2)).edges
     weight = edges.set_index(["source", "target"])["prior_weight"]
     assert np.isnan(weight["A", "big"]), "lifted: the table has no weight for this pair"
     assert np.isnan(weight["big", "top"])
@@ -196,14 +199,14 @@ def test_weights_are_missing_where_the_prior_has_none():
 
 
 def test_no_column_of_weights_without_weights(prior, measured):
-    assert list(connect(prior({"T": ["A"]}), measured("A"), 1).edges) == ["source", "target", "prior"]
+    assert list(connect(prior({"T": ["A"]}), measured("A"), Choice(1)).edges) == ["source", "target", "prior"]
 
 
 def test_rows_do_not_depend_on_the_order_of_the_prior(prior, measured):
     sets = {"T": ["A", "B"], "U": ["B", "C"], "V": ["A"]}
-    one = connect(prior(sets, {"W": ["T", "U"]}), measured("A", "B", "C"), 2)
+    one = connect(prior(sets, {"W": ["T", "U"]}), measured("A", "B", "C"), Choice(2))
     backwards = {node: genes[::-1] for node, genes in reversed(sets.items())}
-    two = connect(prior(backwards, {"W": ["U", "T"]}), measured("C", "B", "A"), 2)
+    two = connect(prior(backwards, {"W": ["U", "T"]}), measured("C", "B", "A"), Choice(2))
     pd.testing.assert_frame_equal(one.edges, two.edges)
 
 
@@ -219,5 +222,5 @@ def test_collectri_of_real_cells(shared):
         matrix = sp.csr_array((x["data"][:], x["indices"][:], x["indptr"][:]), shape=tuple(x.attrs["shape"]))
         genes = file["var"][file["var"].attrs["_index"]].asstr()[:]
     seen = genes[np.bincount(matrix.indices[matrix.data > 0], minlength=matrix.shape[1]) >= 3]
-    report = connect(Prior("collectri", net), pd.Series(seen, index=seen), 5).report
+    report = connect(Prior("collectri", net), pd.Series(seen, index=seen), Choice(5)).summary
     assert (report["inputs"], report["nodes"], report["edges"], report["layers"]) == (4125, 608, 24339, 2)

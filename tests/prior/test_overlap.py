@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from edge2torch import Edge2TorchError
-from edge2torch.prior import connect, load_shipped
+from edge2torch.prior import Choice, connect, load_shipped
 from edge2torch.prior.overlap import explain_mismatch
 
 KNOWN = {"CD3E", "MS4A1", "LYZ", "HLA-DRA", "NKG7"}
@@ -38,7 +38,7 @@ def test_advice_is_part_of_the_error_with_numbers(case):
     names, _ = CASES[case]
     prior = load_shipped("hallmark")
     with pytest.raises(Edge2TorchError) as error:
-        connect(prior, pd.Series(names, index=names), 5, where="here")
+        connect(prior, pd.Series(names, index=names), Choice(5), where="here")
     assert f"0 of {len(names)} genes in here are in the prior 'hallmark'" in str(error.value)
     assert explain_mismatch(names, set(prior.sets["target"]), "here") in str(error.value)
 
@@ -46,10 +46,10 @@ def test_advice_is_part_of_the_error_with_numbers(case):
 def test_all_symbols_missing():
     nothing = pd.Series([None, float("nan")], index=["a", "b"], dtype=object)
     with pytest.raises(Edge2TorchError, match="0 of 2 genes"):
-        connect(load_shipped("hallmark"), nothing, 1)
+        connect(load_shipped("hallmark"), nothing, Choice(1))
 
 
 def test_genes_that_fit_raise_nothing_whatever_the_others_look_like():
     names = ["CD3E", "cd2", "ENSG00000198851", "916"]
-    network = connect(load_shipped("hallmark"), pd.Series(names, index=names), 1)
+    network = connect(load_shipped("hallmark"), pd.Series(names, index=names), Choice(1))
     assert set(network.labels.values()) >= {"CD3E"}

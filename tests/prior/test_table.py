@@ -45,6 +45,36 @@ def test_integer_names_become_text():
     assert prior_from_table(table().assign(target=[1, 2, 3])).sets["target"].tolist() == ["1", "2", "3"]
 
 
+@pytest.mark.parametrize(
+    ("columns", "weighted"),
+    [
+        (["parent", "child"], False),
+        (["geneset", "genesymbol"], False),
+        (["source", "genesymbol", "mor"], True),
+        (["parent", "target", "weight"], True),
+        (["source", "target", "interaction"], True),
+        (["parent", "child", "sign"], True),
+        (["source", "target", "score"], False),
+    ],
+)
+def test_columns_of_other_names(columns, weighted):
+    net = pd.DataFrame({"source": ["A", "A"], "target": ["x", "y"], "weight": [1, -1]}).iloc[:, : len(columns)]
+    sets = prior_from_table(net.set_axis(columns, axis=1)).sets
+    pd.testing.assert_frame_equal(sets, net[["source", "target", "weight"][: 3 if weighted else 2]])
+
+
+def test_standard_columns_come_first():
+    net = table(weight=[1.0, 2.0, 3.0], mor=[4, 5, 6], parent=["a", "b", "c"], child="x", sign=1)
+    pd.testing.assert_frame_equal(prior_from_table(net).sets, net[["source", "target", "weight"]])
+    assert prior_from_table(net.drop(columns="weight")).sets["weight"].tolist() == [4, 5, 6]
+
+
+@pytest.mark.parametrize("values", [[1, -1, 2], [1, -1, np.nan], ["1", "-1", "1"], ["up", "down", "up"]])
+@pytest.mark.parametrize("column", ["interaction", "sign"])
+def test_interactions_that_are_no_signs_are_no_weights(column, values):
+    assert list(prior_from_table(table(**{column: values})).sets) == ["source", "target"]
+
+
 WRONG = {
     "no table": ("hallmark", ["DataFrame", "str"]),
     "columns": (table().rename(columns={"source": "tf", "target": "gene"}), ["'source', 'target'", "'tf', 'gene'"]),
@@ -58,6 +88,19 @@ WRONG = {
     "missing category": (table().assign(target=pd.Categorical(["A", None, "B"])), ["'target'", "1 rows"]),
     "repeated pair": (pd.concat([table(), table()]), ["3 repeated pairs", "TF1, A", "drop_duplicates"]),
     "pairs of equal text": (table().assign(source=[1, "1", "x"], target="A"), ["1 repeated pairs", "1, A"]),
+    "conflict": (
+        pd.concat([table(weight=[1, 2, 3]), table(weight=[1, -2, 4])]),
+        ["2 pairs", "conflicting weights", "TF1, B (2, -2)", "TF2, A (3, 4)", "keep one row"],
+    ),
+    "same weight twice": (pd.concat([table(weight=[1, 2, 3])] * 2), ["3 repeated pairs", "drop_duplicates"]),
+    "two sources": (
+        pd.DataFrame({"parent": ["A"], "geneset": ["B"], "target": ["C"]}),
+        ["'source'", "'parent', 'geneset'", "rename one"],
+    ),
+    "levels of columns": (
+        pd.DataFrame([["A", "B"]], columns=pd.MultiIndex.from_tuples([("source", 1), ("target", 1)])),
+        ["2 levels", "flatten"],
+    ),
     "weight of text": (table(weight=["1", "2", "x"]), ["weight", "not numeric"]),
     "weight NaN": (table(weight=[1, np.nan, 2]), ["weight", "1 rows", "1"]),
     "weight NA": (table(weight=pd.array([1, None, 2], dtype="Int64")), ["weight", "1 rows"]),

@@ -29,7 +29,7 @@ def test_slots(adata):
         "obs": {"e2t_pred", "e2t_split"},
         "obsm": {"e2t_proba"},
     }
-    assert set(adata.uns["e2t"]) == {"graph", "nodes", "params", "model", "history", "metrics"}
+    assert set(adata.uns["e2t"]) == {"graph", "nodes", "params", "coverage", "summary", "model", "history", "metrics"}
 
 
 def test_predictions(fitted):

@@ -142,7 +142,7 @@ def test_a_loss_that_is_not_finite_is_not_kept_silently(prepared, unchanged):
 
 
 def test_adata_must_be_one():
-    with pytest.raises(e2t.Edge2TorchError, match="must be an AnnData, not ndarray"):
+    with pytest.raises(e2t.Edge2TorchError, match="must be an AnnData or MuData, not ndarray"):
         e2t.tl.fit(np.ones((3, 3)), "kind")
 
 

@@ -1,6 +1,16 @@
 """Cells as aligned minibatches."""
 
 from edge2torch.cells.cells import Cells, batches
-from edge2torch.cells.matrix import choose_matrix, warn_if_counts
+from edge2torch.cells.features import feature_names, is_mudata, modalities
+from edge2torch.cells.matrix import choose_matrix, column_sums, warn_if_counts
 
-__all__ = ["Cells", "batches", "choose_matrix", "warn_if_counts"]
+__all__ = [
+    "Cells",
+    "batches",
+    "choose_matrix",
+    "column_sums",
+    "feature_names",
+    "is_mudata",
+    "modalities",
+    "warn_if_counts",
+]

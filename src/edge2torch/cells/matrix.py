@@ -1,58 +1,117 @@
-"""Which matrix of an AnnData to use."""
+"""Which matrix of an AnnData or MuData to use."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 import scipy.sparse as sp
 
+from edge2torch.cells.features import feature_names, is_mudata, modalities
 from edge2torch.errors import Edge2TorchError, some
+from edge2torch.graph import locate
 
 if TYPE_CHECKING:
-    import pandas as pd
     from anndata import AnnData
+    from mudata import MuData
 
 #: rows that are looked at to recognise counts
 SAMPLE = 200
+#: rows that are read at a time from a matrix that may be on disk
+ROWS_AT_ONCE = 20_000
 
 
-def choose_matrix(adata: AnnData, layer: str | None, use_raw: bool) -> tuple[Any, pd.Index]:
+def choose_matrix(
+    data: AnnData | MuData, layer: str | None, use_raw: bool, features: Sequence[str] = ()
+) -> tuple[Any, pd.Index]:
     """Return the matrix (cells, genes) to use, and the names of its genes.
 
     Parameters
     ----------
-    adata
+    data
         Cells by genes.
     layer
-        Key of ``adata.layers``; ``None`` for ``adata.X``.
+        Key of ``layers``, in every modality that is used; ``None`` for ``X``.
     use_raw
-        Whether to use ``adata.raw`` instead.
+        Whether to use ``raw`` instead.
+    features
+        What is going to be used: from a MuData, only these are read and put side by side.
 
     Raises
     ------
     Edge2TorchError
-        If there is no such matrix.
+        If there is no such matrix, a feature of a MuData is missing, or some of its cells are in one modality only.
     """
+    if not is_mudata(data):
+        return _of_anndata(data, layer, use_raw, "adata")
+    known = set(feature_names(data))
+    missing = [name for name in features if name not in known]
+    if missing:
+        raise Edge2TorchError(
+            f"{len(missing):,} of {len(features):,} features of the graph are missing in mdata: {some(missing)}; "
+            "inputs of a MuData are called '<modality>:<var_name>'"
+        )
+    blocks, names = [], []
+    for name, modality in modalities(data).items():
+        prefix = f"{name}:"
+        wanted = [feature.removeprefix(prefix) for feature in features if feature.startswith(prefix)]
+        if wanted:
+            where = f"mdata[{name!r}]"
+            matrix, own = _of_anndata(modality, layer, use_raw, where)
+            columns = locate(wanted, own, f"{where}.raw.var_names" if use_raw else f"{where}.var_names")
+            rows = _rows(data, modality, name)
+            blocks.append(matrix[:, columns] if rows is None else matrix[rows][:, columns])
+            names += [prefix + feature for feature in wanted]
+    if any(is_sparse(block) for block in blocks):
+        return sp.hstack([sp.csr_array(block) for block in blocks], format="csr"), pd.Index(names)
+    return np.hstack([np.asarray(block) for block in blocks]), pd.Index(names)
+
+
+def _rows(data: MuData, modality: AnnData, name: str) -> npt.NDArray[np.intp] | None:
+    """Rows of a modality in the order of all cells; ``None`` if they are in that order."""
+    if modality.obs_names.equals(data.obs_names):
+        return None
+    rows = modality.obs_names.get_indexer(data.obs_names)
+    absent = int((rows < 0).sum())
+    if absent:
+        raise Edge2TorchError(
+            f"{absent:,} of {data.n_obs:,} cells are not in modality {name!r}, which the graph reads: keep the cells "
+            "that are in all modalities, for example with muon.pp.intersect_obs(mdata)"
+        )
+    return np.asarray(rows, dtype=np.intp)
+
+
+def _of_anndata(adata: AnnData, layer: str | None, use_raw: bool, where: str) -> tuple[Any, pd.Index]:
     if use_raw:
         if layer is not None:
             raise Edge2TorchError(f"use_raw=True and layer={layer!r} exclude each other: choose one")
         if adata.raw is None:
-            raise Edge2TorchError("use_raw=True, but adata.raw is empty")
+            raise Edge2TorchError(f"use_raw=True, but {where}.raw is empty")
         return adata.raw.X, adata.raw.var_names
     if layer is None:
         if adata.X is None:
-            raise Edge2TorchError("adata.X is empty: put the values there, or pass layer=")
+            raise Edge2TorchError(f"{where}.X is empty: put the values there, or pass layer=")
         return adata.X, adata.var_names
     if layer not in adata.layers:
-        raise Edge2TorchError(f"layer={layer!r} is not in adata.layers; it has {some(adata.layers) or 'none'}")
+        raise Edge2TorchError(f"layer={layer!r} is not in {where}.layers; it has {some(adata.layers) or 'none'}")
     return adata.layers[layer], adata.var_names
 
 
 def is_sparse(matrix: Any) -> bool:
     """Whether something is a sparse matrix or array of SciPy."""
     return bool(sp.issparse(matrix))
+
+
+def column_sums(matrix: Any) -> npt.NDArray[np.float64]:
+    """Sum over cells, read some rows at a time: (genes,)."""
+    total = np.zeros(matrix.shape[1])
+    for start in range(0, matrix.shape[0], ROWS_AT_ONCE):
+        total += np.asarray(matrix[start : start + ROWS_AT_ONCE].sum(axis=0), dtype=float).ravel()
+    return total
 
 
 def warn_if_counts(matrix: Any, where: str) -> None:

@@ -1,8 +1,9 @@
 """Results under their names."""
 
+from edge2torch.get._coverage import coverage
 from edge2torch.get._features import features
 from edge2torch.get._graph import graph
 from edge2torch.get._model import model
 from edge2torch.get._nodes import nodes
 
-__all__ = ["features", "graph", "model", "nodes"]
+__all__ = ["coverage", "features", "graph", "model", "nodes"]

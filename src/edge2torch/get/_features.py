@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 
 from edge2torch import _keys, _slots
+from edge2torch.cells import feature_names
 from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from mudata import MuData
 
 
-def features(adata: AnnData, *, key: str = _keys.DEFAULT) -> pd.DataFrame:
+def features(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> pd.DataFrame:
     """Get the scores of the genes as genes by classes.
 
     Parameters
@@ -45,4 +47,4 @@ def features(adata: AnnData, *, key: str = _keys.DEFAULT) -> pd.DataFrame:
             f"adata.varm[{keys.features!r}] has {scores.shape[1]:,} columns, but there are {len(classes):,} classes: "
             "run e2t.tl.interpret again"
         )
-    return pd.DataFrame(np.array(scores), index=adata.var_names, columns=classes)
+    return pd.DataFrame(np.array(scores), index=feature_names(adata), columns=classes)

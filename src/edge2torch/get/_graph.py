@@ -10,9 +10,10 @@ from edge2torch import _keys, _slots
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from mudata import MuData
 
 
-def graph(adata: AnnData, *, key: str = _keys.DEFAULT) -> nx.DiGraph[str]:
+def graph(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> nx.DiGraph[str]:
     """Get the graph for networkx.
 
     Parameters

@@ -13,11 +13,12 @@ from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from mudata import MuData
 
     from edge2torch.nn import EdgeModel
 
 
-def model(adata: AnnData, *, key: str = _keys.DEFAULT) -> tuple[EdgeModel, CompileArtifact]:
+def model(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> tuple[EdgeModel, CompileArtifact]:
     """Rebuild the trained model.
 
     Parameters

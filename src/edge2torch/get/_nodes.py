@@ -12,9 +12,10 @@ from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from mudata import MuData
 
 
-def nodes(adata: AnnData, *, key: str = _keys.DEFAULT) -> AnnData:
+def nodes(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> AnnData:
     """Get the scores of the hidden nodes as cells by nodes.
 
     Parameters
@@ -53,7 +54,7 @@ def nodes(adata: AnnData, *, key: str = _keys.DEFAULT) -> AnnData:
     return made
 
 
-def hidden_nodes(adata: AnnData, key: str) -> pd.DataFrame:
+def hidden_nodes(adata: AnnData | MuData, key: str) -> pd.DataFrame:
     """Rows of the table of nodes that are hidden nodes, in model order."""
     table = _slots.nodes_table(adata, key)
     return table[table["kind"] == "hidden"].reset_index(drop=True)

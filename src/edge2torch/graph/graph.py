@@ -54,7 +54,7 @@ class Graph:
     target: Positions = field(repr=False)
 
     @classmethod
-    def from_edgelist(cls, edgelist: pd.DataFrame, cycles: bool = False) -> Graph:
+    def from_edgelist(cls, edgelist: pd.DataFrame, cycles: bool = False, outputs: bool = True) -> Graph:
         """Validate an edge list and order its nodes.
 
         Parameters
@@ -63,12 +63,14 @@ class Graph:
             See :func:`edge2torch.graph.validate_edgelist`.
         cycles
             Whether cycles and self loops are allowed; this also says what a layer is, see :class:`Graph`.
+        outputs
+            Whether outputs must be there; ``False`` for a graph to which they will be added. Matters with ``cycles``.
 
         Raises
         ------
         Edge2TorchError
             If the edge list is not valid. Without ``cycles``: if there are self loops or cycles. With them: if there
-            are no inputs, no outputs, or an output that no input reaches.
+            are no inputs, or outputs must be there and are not, or no input reaches one of them.
 
         Examples
         --------
@@ -80,7 +82,8 @@ class Graph:
         """
         edges, names, source, target = index_edges(edgelist)
         kind = _kinds(source, target, len(names))
-        layer = _layers_with_cycles(names, source, target, kind) if cycles else _layers(names, source, target)
+        ends = (INPUT, OUTPUT) if outputs else (INPUT,)
+        layer = _layers_with_cycles(names, source, target, kind, ends) if cycles else _layers(names, source, target)
         by_name = _sorted_by_name(names)
         order = by_name[np.argsort(layer[by_name], kind="stable")]
         rank = _inverse(order)
@@ -168,10 +171,13 @@ def _layers(names: Names, source: Positions, target: Positions) -> Positions:
     return layer
 
 
-def _layers_with_cycles(names: Names, source: Positions, target: Positions, kind: npt.NDArray[np.object_]) -> Positions:
-    """Find layers by shortest paths, or raise if there are no inputs or outputs, or no path between them."""
-    for end, edge in ((INPUT, "incoming"), (OUTPUT, "outgoing")):
+def _layers_with_cycles(
+    names: Names, source: Positions, target: Positions, kind: npt.NDArray[np.object_], ends: tuple[str, ...]
+) -> Positions:
+    """Find layers by shortest paths, or raise if a kind of ends is not there, or no path leads to an output."""
+    for end in ends:
         if not (kind == end).any():
+            edge = "incoming" if end == INPUT else "outgoing"
             raise Edge2TorchError(
                 f"edgelist has no {end}s: all its {names.size:,} nodes have {edge} edges ({some(names)}); "
                 f"add {end}s, or remove the {edge} edges of the nodes that are meant to be {end}s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,26 @@ from edge2torch.graph.layers import count_pairs, longest_path_layers
 from edge2torch.graph.nodes import Positions
 
 
-def count_inputs(source: Positions, target: Positions, n_nodes: int) -> npt.NDArray[np.int64]:
-    """Count, for every node, the inputs from which a path leads to it (an input sees itself).
+class Visible(NamedTuple):
+    """The inputs from which a path leads to each node (an input sees itself).
+
+    Attributes
+    ----------
+    row
+        Row of ``matrix`` for every node; nodes on a common cycle see the same inputs and share one.
+    inputs
+        Positions of the inputs, the nodes without incoming edges: the columns of ``matrix``.
+    matrix
+        1 where a node sees an input.
+    """
+
+    row: Positions
+    inputs: Positions
+    matrix: sp.csr_array
+
+
+def visible_inputs(source: Positions, target: Positions, n_nodes: int) -> Visible:
+    """Find, for every node, the inputs from which a path leads to it.
 
     Parameters
     ----------
@@ -22,11 +41,6 @@ def count_inputs(source: Positions, target: Positions, n_nodes: int) -> npt.NDAr
         The two ends of each edge, as node positions; cycles are allowed.
     n_nodes
         Number of nodes.
-
-    Examples
-    --------
-    >>> count_inputs(np.array([0, 1, 2, 3]), np.array([2, 3, 3, 2]), 4)
-    array([1, 1, 2, 2])
     """
     inputs = np.flatnonzero(np.bincount(target, minlength=n_nodes) == 0)
     # Nodes on a common cycle see the same inputs; with one node in place of each such group there are no cycles.
@@ -46,4 +60,16 @@ def count_inputs(source: Positions, target: Positions, n_nodes: int) -> npt.NDAr
         reached = into[begin:end, :begin] @ seen
         reached.data[:] = 1  # paths are counted by the product; only whether there is one matters
         seen = sp.vstack([seen, reached], format="csr")
-    return np.diff(seen.indptr).astype(np.int64)[rank[group]]
+    return Visible(rank[group], inputs, seen)
+
+
+def count_inputs(source: Positions, target: Positions, n_nodes: int) -> npt.NDArray[np.int64]:
+    """Count, for every node, the inputs from which a path leads to it (an input sees itself).
+
+    Examples
+    --------
+    >>> count_inputs(np.array([0, 1, 2, 3]), np.array([2, 3, 3, 2]), 4)
+    array([1, 1, 2, 2])
+    """
+    visible = visible_inputs(source, target, n_nodes)
+    return np.diff(visible.matrix.indptr).astype(np.int64)[visible.row]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from scipy.sparse.csgraph import connected_components
 
 from edge2torch._checks import check_choice
+from edge2torch.graph.layers import count_pairs
 from edge2torch.graph.names import name_apart
 
 #: value of the column ``prior`` for edges into outputs
@@ -25,7 +29,7 @@ def add_outputs(edges: pd.DataFrame, classes: Sequence[str], readout: str) -> tu
     classes
         Names of the classes.
     readout
-        ``"all"`` hidden nodes, or those at the ``"top"``, which feed no other node.
+        ``"all"`` hidden nodes, or those at the ``"top"``, which feed no other node, or only nodes that feed them back.
 
     Returns
     -------
@@ -47,7 +51,7 @@ def add_outputs(edges: pd.DataFrame, classes: Sequence[str], readout: str) -> tu
     check_choice("readout", readout, ("all", "top"))
     prior = edges[edges["prior"] != READOUT]
     hidden = prior["target"].drop_duplicates()
-    readers = hidden[~hidden.isin(prior["source"])] if readout == "top" else hidden
+    readers = hidden[_at_top(prior, hidden)] if readout == "top" else hidden
     taken = set(prior["source"]) | set(prior["target"])
     outputs = name_apart(classes, taken, OUTPUT_SUFFIX)
     into = pd.DataFrame(
@@ -57,3 +61,14 @@ def add_outputs(edges: pd.DataFrame, classes: Sequence[str], readout: str) -> tu
     if "constraint" in prior:
         into["constraint"] = "unconstrained"
     return pd.concat([prior.drop(columns="weight", errors="ignore"), into], ignore_index=True), outputs
+
+
+def _at_top(prior: pd.DataFrame, hidden: pd.Series) -> npt.NDArray[np.bool_]:
+    """Say which hidden nodes feed only nodes on a common cycle with them, or none."""
+    nodes = pd.Index(hidden)
+    source, target = nodes.get_indexer(prior["source"]), nodes.get_indexer(prior["target"])
+    inner = source >= 0
+    source, target = source[inner], target[inner]
+    _, group = connected_components(count_pairs(source, target, (len(nodes), len(nodes))), connection="strong")
+    leaves = group[source] != group[target]
+    return np.asarray(~np.isin(group, group[source[leaves]]))

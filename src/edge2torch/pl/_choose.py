@@ -13,9 +13,10 @@ from edge2torch.get import nodes as get_nodes
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from mudata import MuData
 
 
-def mean_scores(adata: AnnData, groupby: str | None, key: str) -> pd.DataFrame:
+def mean_scores(adata: AnnData | MuData, groupby: str | None, key: str) -> pd.DataFrame:
     """Mean score of each hidden node in each group of cells, groups x nodes.
 
     Parameters
@@ -42,13 +43,13 @@ def mean_scores(adata: AnnData, groupby: str | None, key: str) -> pd.DataFrame:
     return means.set_axis(means.index.astype(str))
 
 
-def name_of_groups(adata: AnnData, key: str) -> str:
+def name_of_groups(adata: AnnData | MuData, key: str) -> str:
     """Column of ``adata.obs`` whose groups ``e2t.tl.interpret`` averaged over."""
     of_interpret = _slots.params(adata, key, "interpret").get("groupby")
     return str(of_interpret or _slots.params(adata, key, "fit").get("target", ""))
 
 
-def labels_of(adata: AnnData, key: str) -> dict[str, str]:
+def labels_of(adata: AnnData | MuData, key: str) -> dict[str, str]:
     """What each node is called in a plot."""
     table = _slots.nodes_table(adata, key)
     return dict(zip(table["node"].astype(str), table["label"].astype(str), strict=True))

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
+    from mudata import MuData
 
 #: greys of boxes without a score, such as the output; around boxes; along edges, as weak ones are almost white
 NO_SCORE, OUTLINE, EDGING = "0.92", "0.35", "0.75"
 
 
 def graph(
-    adata: AnnData,
+    adata: AnnData | MuData,
     *,
     group: str | None = None,
     target: str | None = None,

@@ -15,13 +15,14 @@ from edge2torch.pl._text import points
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
+    from mudata import MuData
 
 #: blue and vermilion of Okabe & Ito, which stay apart with any kind of colour blindness
 TRAIN, VALIDATION = "#0072b2", "#d55e00"
 
 
 def history(
-    adata: AnnData,
+    adata: AnnData | MuData,
     *,
     key: str = _keys.DEFAULT,
     figsize: tuple[float, float] | None = None,

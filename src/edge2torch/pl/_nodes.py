@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
     from matplotlib.colors import Colormap
+    from mudata import MuData
 
 #: most characters of a label
 WIDTH = 76
@@ -31,7 +32,7 @@ COLUMN, ROW, BAR, ABOVE, BELOW, BESIDE = 0.3, 0.21, (0.13, 1.25), 0.25, 0.35, (0
 
 
 def nodes(
-    adata: AnnData,
+    adata: AnnData | MuData,
     *,
     groupby: str | None = None,
     groups: str | Sequence[str] | None = None,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anndata import AnnData
+    from mudata import MuData
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,7 @@ class Subnetwork:
 
 
 def subnetwork(
-    adata: AnnData,
+    adata: AnnData | MuData,
     *,
     group: str | None,
     target: str | None,
@@ -94,7 +95,9 @@ def subnetwork(
     return Subnetwork(graph, {node: float(score.get(node, nan)) for node in graph}, frozenset(links), name, output)
 
 
-def _class_of(adata: AnnData, group: str, target: str | None, whole: nx.DiGraph[str], key: str) -> tuple[str, str]:
+def _class_of(
+    adata: AnnData | MuData, group: str, target: str | None, whole: nx.DiGraph[str], key: str
+) -> tuple[str, str]:
     """Class whose scores are shown, and its output node."""
     output_of = {data["label"]: node for node, data in whole.nodes(data=True) if data["kind"] == OUTPUT}
     if target is not None:

@@ -5,10 +5,32 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from edge2torch.errors import some
+import pandas as pd
+
+from edge2torch.errors import Edge2TorchError, some
+from edge2torch.prior.prior import Prior
 
 ENSEMBL = re.compile(r"ENS([A-Z]{3})?[GTP]\d{11}(\.\d+)?")
 DIGITS = re.compile(r"\d+")
+
+
+def check_overlap(prior: Prior, symbols: pd.Series, where: str) -> pd.Series:
+    """Return the inputs whose symbols are genes of the prior.
+
+    Raises
+    ------
+    Edge2TorchError
+        If there are none; says why.
+    """
+    measured = symbols.dropna().astype(str)
+    known = set(prior.sets["target"])
+    matched = measured[measured.isin(known)]
+    if matched.empty:
+        raise Edge2TorchError(
+            f"0 of {len(symbols):,} genes in {where} are in the prior {prior.name!r}; "
+            f"{explain_mismatch(measured.tolist(), known, where)}"
+        )
+    return matched
 
 
 def explain_mismatch(names: Collection[str], known: Collection[str], where: str) -> str:

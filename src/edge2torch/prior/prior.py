@@ -31,6 +31,8 @@ class Prior:
         of a child is a gene of its parent, too; otherwise it regulates them. A hierarchy that contains has no cycles.
     ids
         Identifier of a node in the database that it is from, where that is not its name.
+    left_out
+        Rows of its source that could not be used because they lead to no node.
     """
 
     name: str
@@ -38,3 +40,4 @@ class Prior:
     hierarchy: pd.DataFrame = field(default_factory=no_hierarchy)
     contains: bool = True
     ids: Mapping[str, str] = field(default_factory=dict)
+    left_out: int = 0

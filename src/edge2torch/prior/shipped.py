@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -15,18 +16,28 @@ from edge2torch.prior.prior import Prior
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-SHIPPED = ("hallmark", "progeny", "reactome")
+SHIPPED = ("go_bp", "hallmark", "progeny", "reactome")
+
+#: those whose nodes have ids, names and a hierarchy, in three tables
+_NESTED = ("go_bp", "reactome")
+
+#: relations by which a gene of the child is a gene of the parent; what regulates a process is no part of it
+_CONTAINS = ("is_a", "part_of")
 
 
 @cache
 def load_shipped(name: str) -> Prior:
     """Load a prior that comes with the package.
 
+    All calls return the same object: copy its tables before you change them.
+
     Parameters
     ----------
     name
-        ``"hallmark"`` (MSigDB 7.5.1, 50 gene sets), ``"progeny"`` (14 pathways x 500 genes, weighted) or ``"reactome"``
-        (January 2025, with its hierarchy); human gene symbols.
+        ``"go_bp"`` (Gene Ontology, biological process, July 2022, with its hierarchy: ``is_a`` and ``part_of``),
+        ``"hallmark"`` (MSigDB 7.5.1, 50 gene sets), ``"progeny"`` (14 pathways x 500 genes, weighted) or
+        ``"reactome"`` (January 2025, with its hierarchy); human gene symbols. Pathways and processes go by their names,
+        followed by the id where two share a name; ``Prior.ids`` has the ids of all.
 
     Raises
     ------
@@ -37,29 +48,36 @@ def load_shipped(name: str) -> Prior:
     --------
     >>> load_shipped("hallmark").sets["source"].nunique()
     50
+    >>> load_shipped("go_bp").ids["T cell receptor signaling pathway"]
+    'GO:0050852'
     """
     if name not in SHIPPED:
         raise Edge2TorchError(f"net={name!r} is not a shipped prior; there are {some(SHIPPED)}; or pass a DataFrame")
-    if name == "reactome":
-        return _reactome()
-    return Prior(name, _read(f"{name}.csv.gz").drop(columns="pvalue", errors="ignore"))
+    if name in _NESTED:
+        return _nested(name)
+    return Prior(name, read_shipped(f"{name}.csv.gz").drop(columns="pvalue", errors="ignore"))
 
 
-def _reactome() -> Prior:
-    sets, hierarchy, names = (_read(f"reactome_{part}.csv.gz") for part in ("genes", "hierarchy", "names"))
+def _nested(name: str) -> Prior:
+    sets, hierarchy, names = (read_shipped(f"{name}_{part}.csv.gz") for part in ("genes", "hierarchy", "names"))
+    if "relation" in hierarchy:
+        hierarchy = hierarchy[hierarchy["relation"].isin(_CONTAINS)].drop(columns="relation").reset_index(drop=True)
     twins = names["name"].duplicated(keep=False)
     label = names["name"].where(~twins, names["name"] + " (" + names["id"] + ")")
     by_id = dict(zip(names["id"], label, strict=True))
     return Prior(
-        "reactome",
+        name,
         sets.assign(source=sets["source"].map(by_id)),
         hierarchy.assign(parent=hierarchy["parent"].map(by_id), child=hierarchy["child"].map(by_id)),
+        ids={node: identifier for identifier, node in by_id.items()},
     )
 
 
-def _read(file: str) -> pd.DataFrame:
+def read_shipped(file: str) -> pd.DataFrame:
+    """Read a table that comes with the package: text as it is written, but for weights and p values."""
+    kinds: defaultdict[str, type] = defaultdict(lambda: str, weight=float, pvalue=float)
     with (_folder() / file).open("rb") as handle:
-        return pd.read_csv(handle, compression="gzip", keep_default_na=False)
+        return pd.read_csv(handle, compression="gzip", keep_default_na=False, dtype=kinds)
 
 
 def _folder() -> Traversable:

@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     from anndata import AnnData
+    from mudata import MuData
 
 #: arguments that are not written into ``uns[key]["params"]``: objects, and what makes no difference to the result
 UNRECORDED = ("adata", "trainer_kwargs", "key", "copy", "progress_bar")
 
 
 def fit(
-    adata: AnnData,
+    adata: AnnData | MuData,
     target: str,
     *,
     layer: str | None = None,
@@ -59,7 +60,7 @@ def fit(
     key: str = _keys.DEFAULT,
     copy: bool = False,
     progress_bar: bool = True,
-) -> AnnData | None:
+) -> AnnData | MuData | None:
     """Train the graph of an AnnData to predict a class from the expression of its genes.
 
     Every class becomes an output node of the graph, which is compiled and trained on cells by genes, aligned by name.
@@ -149,10 +150,10 @@ def fit(
     called["class_weight"] = _check_class_weight(class_weight, labels.classes)
     part = _given_split(adata, split) if isinstance(split, str) else stratified_split(labels.codes, split, random_state)
     edges, output_of = add_outputs(edges, labels.classes, readout)
-    matrix, names = choose_matrix(adata, layer, use_raw)
     with seeded(random_state):
         settings = {name: called[name] for name in ("backend", "activation", "width", "steps", "dropout")}
         model, artifact = compile_graph(edges, **settings, quiet=True)
+        matrix, names = choose_matrix(adata, layer, use_raw, artifact.feature_names)
         position = np.array([artifact.output_nodes.index(output_of[name]) for name in labels.classes])
         cells = Cells(
             matrix,
@@ -203,7 +204,7 @@ class _Result:
     proba: npt.NDArray[np.float32]
 
 
-def _write(adata: AnnData, key: str, result: _Result, called: dict[str, Any]) -> None:
+def _write(adata: AnnData | MuData, key: str, result: _Result, called: dict[str, Any]) -> None:
     keys = _keys.Keys(key)
     classes = result.labels.classes
     known = _slots.nodes_table(adata, key)
@@ -245,7 +246,7 @@ def _check_arguments(called: Mapping[str, Any]) -> None:
     check_seed(called["random_state"])
 
 
-def _given_split(adata: AnnData, column: str) -> npt.NDArray[np.object_]:
+def _given_split(adata: AnnData | MuData, column: str) -> npt.NDArray[np.object_]:
     if column not in adata.obs:
         raise Edge2TorchError(f"split={column!r} is not a column of adata.obs; it has {some(adata.obs)}")
     part = np.asarray(adata.obs[column].astype(object))

@@ -11,6 +11,7 @@ import torch
 
 from edge2torch import _keys, _slots
 from edge2torch.attribution import Request, feature_scores, find_pair, node_scores, one_table
+from edge2torch.cells import feature_names
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get._model import model as get_model
 from edge2torch.tl._predict import fitted_cells
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     from anndata import AnnData
+    from mudata import MuData
     from torch import Tensor
 
     from edge2torch.attribution import Method
@@ -33,7 +35,7 @@ UNRECORDED = ("adata", "key", "copy")
 
 
 def interpret(
-    adata: AnnData,
+    adata: AnnData | MuData,
     *,
     method: str | None = None,
     target: str = "label",
@@ -45,7 +47,7 @@ def interpret(
     random_state: int = 0,
     key: str = _keys.DEFAULT,
     copy: bool = False,
-) -> AnnData | None:
+) -> AnnData | MuData | None:
     """Score genes and hidden nodes: how much each contributes to the class of each cell.
 
     Parameters
@@ -152,7 +154,7 @@ def interpret(
 
 
 def _explained(
-    adata: AnnData,
+    adata: AnnData | MuData,
     target: str,
     fit_params: Mapping[str, Any],
     nodes: pd.DataFrame,
@@ -180,7 +182,7 @@ def _explained(
 
 
 def _groups(
-    adata: AnnData, groupby: str | None, fitted: str, explained: npt.NDArray[np.int64], nodes: pd.DataFrame
+    adata: AnnData | MuData, groupby: str | None, fitted: str, explained: npt.NDArray[np.int64], nodes: pd.DataFrame
 ) -> pd.Categorical:
     """Groups of cells: a column of ``obs``, by default the target of the fit or, without it, the explained classes."""
     if groupby is None and fitted not in adata.obs:
@@ -229,7 +231,7 @@ def _scores(
 
 
 def _mean_per_class(
-    adata: AnnData,
+    adata: AnnData | MuData,
     features: npt.NDArray[np.float32],
     names: Sequence[str],
     explained: npt.NDArray[np.int64],
@@ -237,7 +239,7 @@ def _mean_per_class(
 ) -> npt.NDArray[np.float32]:
     """Average the scores of genes over the cells that were explained for each class, (genes, outputs)."""
     mean = np.zeros((adata.n_vars, len(outputs)), dtype=np.float32)
-    rows = adata.var_names.get_indexer(pd.Index(names))
+    rows = feature_names(adata).get_indexer(pd.Index(names))
     for k in range(len(outputs)):
         here = explained == k
         if here.any():

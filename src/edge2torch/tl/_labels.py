@@ -13,6 +13,7 @@ from edge2torch.errors import Edge2TorchError, some
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from mudata import MuData
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class Labels:
     codes: npt.NDArray[np.int64]
 
 
-def read_labels(adata: AnnData, target: str) -> Labels:
+def read_labels(adata: AnnData | MuData, target: str) -> Labels:
     """Read the classes of the cells.
 
     Raises

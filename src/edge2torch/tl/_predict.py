@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anndata import AnnData
+    from mudata import MuData
 
 
 def predict(
-    adata: AnnData, reference: AnnData | None = None, *, key: str = _keys.DEFAULT, copy: bool = False
-) -> AnnData | None:
+    adata: AnnData | MuData, reference: AnnData | MuData | None = None, *, key: str = _keys.DEFAULT, copy: bool = False
+) -> AnnData | MuData | None:
     """Predict the class of cells with a trained model.
 
     Parameters
@@ -70,12 +71,12 @@ def predict(
         uns=carried,
         obs={keys.pred: prediction(adata, predicted, fit_params["classes"], str(fit_params["target"]))},
         obsm={keys.proba: proba},
-        stale=keys.of_fit._replace(steps=()) if carried else _keys.NOTHING,
+        stale=keys.of_build._replace(steps=()) if carried else _keys.NOTHING,
     )
     return adata if copy else None
 
 
-def prediction(adata: AnnData, predicted: Sequence[str], classes: Sequence[str], target: str) -> pd.Series:
+def prediction(adata: AnnData | MuData, predicted: Sequence[str], classes: Sequence[str], target: str) -> pd.Series:
     """Predicted classes as a column of ``obs``.
 
     Its categories are those of the target where ``adata`` has it, so that the two can be compared also if the classes
@@ -87,8 +88,8 @@ def prediction(adata: AnnData, predicted: Sequence[str], classes: Sequence[str],
     return values.astype(pd.CategoricalDtype([as_given[name] for name in classes]))
 
 
-def fitted_cells(adata: AnnData, features: Sequence[str], fit_params: dict[str, object]) -> Cells:
+def fitted_cells(adata: AnnData | MuData, features: Sequence[str], fit_params: dict[str, object]) -> Cells:
     """Cells from the matrix that the model was trained on."""
     layer, use_raw = fit_params.get("layer"), bool(fit_params.get("use_raw", False))
-    matrix, names = choose_matrix(adata, None if layer is None else str(layer), use_raw)
+    matrix, names = choose_matrix(adata, None if layer is None else str(layer), use_raw, features)
     return Cells(matrix, list(names), features, where="adata.raw.var_names" if use_raw else "adata.var_names")
