@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from edge2torch.errors import Edge2TorchError
+from edge2torch._modalities import full_names, is_mudata
+from edge2torch.errors import Edge2TorchError, some
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
-
-
-def is_mudata(data: object) -> bool:
-    """Whether something is a MuData; asked without importing mudata."""
-    return hasattr(data, "mod") and hasattr(data, "obsmap")
 
 
 def modalities(data: MuData) -> dict[str, Any]:
@@ -25,14 +20,22 @@ def modalities(data: MuData) -> dict[str, Any]:
     Raises
     ------
     Edge2TorchError
-        If one is not an AnnData, or has names that are not unique.
+        If one is not an AnnData, or has names that are not unique; or if modalities share features, not cells.
     """
+    if getattr(data, "axis", 0) != 0:
+        raise Edge2TorchError(
+            f"mdata has axis={data.axis}: its modalities share features; only a MuData whose modalities share cells "
+            "(axis=0) can be used: concatenate the modalities with anndata.concat"
+        )
     found = dict(data.mod.items())
     for name, modality in found.items():
         if is_mudata(modality):
             raise Edge2TorchError(f"modality {name!r} is a MuData itself: pass mdata[{name!r}]")
         if not modality.var_names.is_unique:
-            raise Edge2TorchError(f"the var_names of modality {name!r} are not unique: make them so")
+            raise Edge2TorchError(
+                f"the var_names of modality {name!r} are not unique: call mdata[{name!r}].var_names_make_unique(), "
+                "then mdata.update()"
+            )
     return found
 
 
@@ -58,9 +61,11 @@ def feature_names(data: AnnData | MuData) -> pd.Index:
         if not data.var_names.is_unique:
             raise Edge2TorchError("adata.var_names are not unique: call adata.var_names_make_unique()")
         return pd.Index([str(name) for name in data.var_names])
-    names = np.empty(data.n_vars, dtype=object)
-    for name, modality in modalities(data).items():
-        row = np.asarray(data.varmap[name]).ravel()  # counted from 1; 0 where a feature is not of this modality
-        own = modality.var_names.astype(str)
-        names[row > 0] = [f"{name}:{own[i - 1]}" for i in row[row > 0]]
-    return pd.Index(names)
+    modalities(data)  # raises where names could not be told apart
+    names = pd.Index(full_names(data))
+    repeated = names[names.duplicated()]
+    if len(repeated):  # a modality "a" with "b:x", and a modality "a:b" with "x"
+        raise Edge2TorchError(
+            f"{len(repeated):,} names '<modality>:<var_name>' are not unique: {some(repeated)}; rename a modality"
+        )
+    return names

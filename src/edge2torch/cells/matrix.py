@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from edge2torch.cells.features import feature_names, is_mudata, modalities
+from edge2torch._modalities import is_mudata
+from edge2torch.cells.features import modalities
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import locate
 
@@ -48,27 +49,25 @@ def choose_matrix(
     """
     if not is_mudata(data):
         return _of_anndata(data, layer, use_raw, "adata")
-    known = set(feature_names(data))
-    missing = [name for name in features if name not in known]
-    if missing:
-        raise Edge2TorchError(
-            f"{len(missing):,} of {len(features):,} features of the graph are missing in mdata: {some(missing)}; "
-            "inputs of a MuData are called '<modality>:<var_name>'"
-        )
-    blocks, names = [], []
-    for name, modality in modalities(data).items():
-        prefix = f"{name}:"
-        wanted = [feature.removeprefix(prefix) for feature in features if feature.startswith(prefix)]
-        if wanted:
-            where = f"mdata[{name!r}]"
-            matrix, own = _of_anndata(modality, layer, use_raw, where)
-            columns = locate(wanted, own, f"{where}.raw.var_names" if use_raw else f"{where}.var_names")
-            rows = _rows(data, modality, name)
-            blocks.append(matrix[:, columns] if rows is None else matrix[rows][:, columns])
-            names += [prefix + feature for feature in wanted]
+    parts = modalities(data)
+    names_in = {
+        name: (part.raw if use_raw and part.raw is not None else part).var_names for name, part in parts.items()
+    }
+    full = [f"{name}:{own}" for name, names in names_in.items() for own in names]
+    wanted = np.sort(locate(features, full, "mdata, whose features are called '<modality>:<var_name>'"))
+    blocks, start = [np.zeros((data.n_obs, 0), dtype=np.float32)], 0
+    for name, names in names_in.items():
+        columns = wanted[(wanted >= start) & (wanted < start + len(names))] - start
+        start += len(names)
+        if columns.size:
+            matrix, _ = _of_anndata(parts[name], layer, use_raw, f"mdata[{name!r}]")
+            rows = _rows(data, parts[name], name)
+            block = matrix[:, columns]  # all rows: a matrix on disk cannot be read in another order
+            blocks.append(block if rows is None else block[rows])
+    names = pd.Index([full[i] for i in wanted], dtype=object)
     if any(is_sparse(block) for block in blocks):
-        return sp.hstack([sp.csr_array(block) for block in blocks], format="csr"), pd.Index(names)
-    return np.hstack([np.asarray(block) for block in blocks]), pd.Index(names)
+        return sp.hstack([sp.csr_array(block) for block in blocks], format="csr"), names
+    return np.hstack([np.asarray(block) for block in blocks]), names
 
 
 def _rows(data: MuData, modality: AnnData, name: str) -> npt.NDArray[np.intp] | None:

@@ -38,8 +38,8 @@ def coverage(
         Name in the graph; name in the prior; identifier in its database, or the name; where it is from.
     ``status``
         ``"kept"``; ``"merged"`` into another; or why it is not in the graph: ``"not below roots"``, ``"too deep"``,
-        ``"not included"``, ``"excluded"``, ``"not measured"`` (none of its genes), ``"too few genes"``,
-        ``"too many genes"``, ``"low coverage"``.
+        ``"not included"``, ``"excluded"``, ``"without genes"`` (in the prior), ``"not measured"`` (none of its genes),
+        ``"too few genes"``, ``"too many genes"``, ``"low coverage"``.
     ``merged_into``
         The node in whose place it stands.
     ``n_genes``, ``n_measured``, ``share``

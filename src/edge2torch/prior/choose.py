@@ -17,9 +17,10 @@ from edge2torch.prior.links import Flags, Links, fingerprints
 
 KEPT, MERGED = "kept", "merged"
 NOT_BELOW, TOO_DEEP, NOT_INCLUDED, EXCLUDED = "not below roots", "too deep", "not included", "excluded"
-NOT_MEASURED, TOO_FEW, TOO_MANY, TOO_LOW = "not measured", "too few genes", "too many genes", "low coverage"
+NO_GENES, NOT_MEASURED = "without genes", "not measured"
+TOO_FEW, TOO_MANY, TOO_LOW = "too few genes", "too many genes", "low coverage"
 #: what can become of a node, in the order in which it is asked
-STATUS = (KEPT, MERGED, NOT_BELOW, TOO_DEEP, NOT_INCLUDED, EXCLUDED, NOT_MEASURED, TOO_FEW, TOO_MANY, TOO_LOW)
+STATUS = (KEPT, MERGED, NOT_BELOW, TOO_DEEP, NOT_INCLUDED, EXCLUDED, NO_GENES, NOT_MEASURED, TOO_FEW, TOO_MANY, TOO_LOW)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +149,7 @@ def _by_size(
         status[n_measured > choice.max_genes] = TOO_MANY
     status[n_measured < choice.min_genes] = TOO_FEW
     status[n_measured == 0] = NOT_MEASURED
+    status[n_genes == 0] = NO_GENES
     return status
 
 

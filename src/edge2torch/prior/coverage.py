@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from edge2torch.graph import Graph, has_cycle
-from edge2torch.prior.choose import KEPT, MERGED, NOT_MEASURED, Chosen
+from edge2torch.prior.choose import KEPT, MERGED, NO_GENES, NOT_MEASURED, Chosen
 from edge2torch.prior.prior import Prior
 
 
@@ -117,7 +117,7 @@ def summarize(
         "layers": graph.n_layers,
         "cyclic": int(has_cycle(graph.source, graph.target, graph.nodes.size)),
         "edges_cut": n_cut,
-        "unreachable": int((coverage["status"] == NOT_MEASURED).sum()),
+        "unreachable": int(coverage["status"].isin([NO_GENES, NOT_MEASURED]).sum()),
         "hubs": int(coverage["hub"].sum()),
         "redundant": int((coverage["same_genes_as"] != "").sum()),
     }

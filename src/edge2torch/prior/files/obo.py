@@ -13,7 +13,10 @@ from edge2torch.errors import Edge2TorchError, some
 from edge2torch.prior.files.text import read_lines
 from edge2torch.prior.hierarchy import Hierarchy
 
-RELATIONS = ("part_of", "regulates", "positively_regulates", "negatively_regulates")
+#: besides is_a: what makes a gene of one term one of the other, too; a process that regulates another is no part of it
+RELATIONS = ("part_of",)
+#: the part of GO that is taken unless another one is asked for
+PROCESS = "biological_process"
 #: a backslash makes the next character text; W, t and n stand for what a value cannot hold
 ESCAPED = {"W": " ", "t": "\t", "n": "\n"}
 COMMENT = re.compile(r"((?:[^\\!]|\\.)*)!.*")
@@ -35,15 +38,16 @@ class Term:
     parents: list[str] = field(default_factory=list)
 
 
-def read_obo(file: Path, namespace: str | None = "biological_process") -> Hierarchy:
-    """Read terms that are not obsolete, their names, and the terms that they are a kind or part of, or regulate.
+def read_obo(file: Path, namespace: str | None = None) -> Hierarchy:
+    """Read terms that are not obsolete, their names, and the terms that they are a kind or part of.
 
     Parameters
     ----------
     file
         Its path.
     namespace
-        Only terms of this namespace, and relations among them; None takes all.
+        Only terms of this namespace, and relations among them; None takes the biological processes of GO, and all
+        terms of other ontologies.
 
     Raises
     ------
@@ -53,6 +57,8 @@ def read_obo(file: Path, namespace: str | None = "biological_process") -> Hierar
     every = list(_read_terms(file))
     if not every:
         raise Edge2TorchError(f"{file.name!r} has no terms: is it an OBO file ([Term], id: ..., name: ...)?")
+    if namespace is None and any(t.namespace == PROCESS for t in every):
+        namespace = PROCESS
     terms = {t.id: t for t in every if not t.obsolete and (namespace is None or t.namespace == namespace)}
     if not terms:
         raise Edge2TorchError(

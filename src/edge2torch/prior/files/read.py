@@ -69,13 +69,11 @@ def read_prior(path: str | os.PathLike[str], organism: str = "human", *, aspect:
     return READERS[suffix](file, name)
 
 
-def read_hierarchy(
-    path: str | os.PathLike[str], organism: str = "human", *, namespace: str | None = "biological_process"
-) -> Hierarchy:
+def read_hierarchy(path: str | os.PathLike[str], organism: str = "human", *, namespace: str | None = None) -> Hierarchy:
     """Read which pathway or term is part of which from a file; its name says the format.
 
     - ``ReactomePathwaysRelation.txt``; names are taken from ``ReactomePathways.txt`` if it lies in the same folder
-    - ``.obo``: an ontology; is_a, part_of and regulates
+    - ``.obo``: an ontology; is_a and part_of
     - ``.csv``, ``.tsv``, ``.txt`` (tabs), ``.parquet``: a table with the columns ``parent`` and ``child``
 
     All but parquet may be compressed by gzip, with ``.gz`` at the end.
@@ -87,7 +85,8 @@ def read_hierarchy(
     organism
         ``"human"``, ``"mouse"`` or ``"rat"``; matters for Reactome's file, which holds many.
     namespace
-        For OBO: the part of the ontology to take; None takes all.
+        For OBO: the part of the ontology to take; None takes the biological processes of GO, and all terms of other
+        ontologies.
 
     Raises
     ------
