@@ -44,6 +44,7 @@ def test_demo(tmp_path):
     assert accuracy["network"] >= accuracy["logistic"] - 0.1  # one split of 140 cells; docs/accuracy.md has the mean
     assert run.stdout.count("louvain ") == 11
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "coverage.png",
         "graph.png",
         "history.png",
         "nodes.png",

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from edge2torch._modalities import full_names, is_mudata, positions_in
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import locate
 
@@ -27,8 +28,9 @@ def align_features_to_input_nodes(data: pd.DataFrame | AnnData | MuData | Tensor
     Parameters
     ----------
     data
-        Cells by features: a DataFrame (columns are features), an AnnData (``X`` and ``var_names``), a MuData (its
-        ``var_names``; ``X`` of each modality) or a Tensor, whose columns have no names and must be in the order of
+        Cells by features: a DataFrame (columns are features), an AnnData (``X`` and ``var_names``), a MuData (``X`` of
+        each modality; its features are called by ``var_names`` or ``"<modality>:<var_name>"``, as
+        :func:`edge2torch.pp.build_graph` does) or a Tensor, whose columns have no names and must be in the order of
         ``artifact.feature_names`` already. Features that the model does not use are left out.
     artifact
         From :func:`edge2torch.compile_graph`.
@@ -56,7 +58,7 @@ def align_features_to_input_nodes(data: pd.DataFrame | AnnData | MuData | Tensor
         return _from_tensor(data, names)
     if isinstance(data, pd.DataFrame):
         values = _from_frame(data.iloc[:, locate(names, data.columns, "the columns of data")])
-    elif hasattr(data, "mod") and hasattr(data, "obsmap"):
+    elif is_mudata(data):
         values = _from_modalities(data, names)
     elif hasattr(data, "var_names") and hasattr(data, "X"):
         values = _dense(data[:, locate(names, data.var_names, "data.var_names")].X)
@@ -113,15 +115,16 @@ def _to_float32(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         return np.array(array, dtype=np.float32, order="C")
 
 
-def _from_modalities(data: Any, names: list[str]) -> npt.NDArray[np.float32]:
-    positions = locate(names, data.var_names, "data.var_names")
+def _from_modalities(data: MuData, names: list[str]) -> npt.NDArray[np.float32]:
+    shared = getattr(data, "axis", 0) != 0  # features of all modalities belong to none
+    full = [] if shared else full_names(data).tolist()
+    positions = locate(names, [*data.var_names, *full], "data.var_names") % data.n_vars
     values = np.full((data.n_obs, len(names)), np.nan, dtype=np.float32)
     for name, modality in data.mod.items():
-        columns = np.asarray(data.varmap[name]).ravel()[positions]  # 1-based; 0 where another modality has the name
-        here = columns > 0
-        rows = np.asarray(data.obsmap[name]).ravel()
-        present = rows > 0
+        columns = positions_in(data, name, "var")[positions]
+        here = columns >= 0
         if here.any():
-            block = _dense(modality[:, columns[here] - 1].X)
-            values[np.ix_(present, here)] = block[rows[present] - 1]
+            rows = positions_in(data, name, "obs")
+            block = _dense(modality[:, columns[here]].X)
+            values[np.ix_(rows >= 0, here)] = block[rows[rows >= 0]]
     return values

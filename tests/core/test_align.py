@@ -152,6 +152,69 @@ def test_mdata_view(frame, artifact):
     assert sorted(view.obs_names) == sorted(frame.index[rows])
 
 
+def reads(*features: str):
+    """Artifact of a model with these inputs."""
+    return compile_graph(pd.DataFrame({"source": features, "target": "out"}), quiet=True)[1]
+
+
+def twins(frame: pd.DataFrame, second: str = "protein") -> md.MuData:
+    """Two modalities that have "b" both, with different values; cells of the second are in another order."""
+    with without_pulling(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "var_names are not unique")
+        warnings.filterwarnings("ignore", "Cannot join columns with the same name")
+        return md.MuData({"rna": adata(frame), second: adata(frame[["b"]].iloc[::-1] * 10, sp.csc_matrix)})
+
+
+@pytest.mark.parametrize(
+    "features",
+    [("rna:b", "protein:b"), ("rna:b",), ("protein:b",), ("a", "protein:b"), ("c", "rna:a", "rna:b"), ("c", "a")],
+    ids=" ".join,
+)
+def test_features_called_by_their_modality(features, frame):
+    """As in graphs of ``pp.build_graph``; each name alone says which feature is meant."""
+    data = twins(frame)
+    table = pd.concat([frame, frame.add_prefix("rna:"), frame[["b"]].add_prefix("protein:") * 10], axis=1)
+    artifact = reads(*features)
+    for some_cells in (data, data[[3, 0]], data[:, data.var_names != "unknown"]):
+        x = align_features_to_input_nodes(some_cells, artifact)
+        np.testing.assert_array_equal(x, table.loc[some_cells.obs_names, artifact.feature_names])
+
+
+def test_a_name_of_a_feature_may_look_like_that_of_another_modality(frame):
+    rna = adata(frame.rename(columns={"a": "protein:b", "b": "d"}))
+    with without_pulling():
+        data = md.MuData({"rna": rna, "protein": adata(frame[["b"]])})
+    x = align_features_to_input_nodes(data, reads("b", "rna:protein:b", "c"))
+    np.testing.assert_array_equal(x, frame.loc[data.obs_names, ["b", "c", "a"]])
+    with pytest.raises(Edge2TorchError, match=r"1 features occur more than once .* \('protein:b'\)"):
+        align_features_to_input_nodes(data, reads("protein:b"))
+
+
+def test_modality_without_the_feature(frame):
+    with pytest.raises(Edge2TorchError, match=r"2 of 3 features .* missing in data\.var_names: 'atac:b', 'protein:a'"):
+        align_features_to_input_nodes(twins(frame), reads("protein:a", "rna:a", "atac:b"))
+
+
+@pytest.mark.parametrize("axis", ["obs", "var"])
+def test_modality_that_was_changed_without_an_update(axis, frame):
+    """The MuData would look in the wrong place."""
+    data = mdata(frame)
+    part = data["rna"]
+    names = part.obs_names if axis == "obs" else part.var_names
+    getattr(part, f"_inplace_subset_{axis}")(names[::-1])
+    with pytest.raises(Edge2TorchError, match=rf"'rna' has other {axis}_names .*mdata\.update\(\)"):
+        align_features_to_input_nodes(data, reads("a", "b", "c"))
+
+
+def test_modalities_that_share_features(frame):
+    with without_pulling():
+        data = md.MuData({"one": adata(frame.iloc[:2]), "two": adata(frame.iloc[:1:-1])}, axis=1)
+    x = align_features_to_input_nodes(data, reads("a", "b", "c"))
+    np.testing.assert_array_equal(x, frame.loc[data.obs_names, NAMES])
+    with pytest.raises(Edge2TorchError, match="missing"):
+        align_features_to_input_nodes(data, reads("one:a"))
+
+
 def test_modality_without_features(frame, artifact):
     """A modality that holds nothing of the graph may lack cells, and X."""
     with without_pulling():

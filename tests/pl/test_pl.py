@@ -15,6 +15,12 @@ from edge2torch import Edge2TorchError
 
 PLOTS = [getattr(e2t.pl, name) for name in e2t.pl.__all__]
 every_plot = pytest.mark.parametrize("plot", PLOTS, ids=e2t.pl.__all__)
+ON_AXES = [plot for plot in PLOTS if "ax" in inspect.signature(plot).parameters]
+each_on_axes = pytest.mark.parametrize("plot", ON_AXES, ids=[plot.__name__ for plot in ON_AXES])
+
+
+def figure_of(drawn):
+    return drawn if isinstance(drawn, Figure) else drawn.figure
 
 
 @every_plot
@@ -22,22 +28,24 @@ def test_signature(plot):
     first, *others = inspect.signature(plot).parameters.values()
     assert first.name == "adata"
     assert all(other.kind is other.KEYWORD_ONLY for other in others)
-    assert {other.name: other.default for other in others if other.name in ("key", "ax", "figsize", "show")} == {
-        "key": "e2t",
-        "ax": None,
-        "figsize": None,
-        "show": False,
-    }
+    expected = {"key": "e2t", "ax": None, "figsize": None, "show": False}
+    if plot not in ON_AXES:
+        del expected["ax"]
+    assert {other.name: other.default for other in others if other.name in ("ax", *expected)} == expected
+
+
+def test_only_plots_of_several_panels_return_a_figure():
+    assert {plot.__name__ for plot in PLOTS if plot not in ON_AXES} == {"coverage"}
 
 
 @every_plot
-def test_opens_one_figure_and_returns_its_axes(plot, hallmark):
-    ax = plot(hallmark)
-    assert isinstance(ax, Axes)
-    assert [plt.figure(number) for number in plt.get_fignums()] == [ax.figure]
+def test_opens_one_figure_and_returns_it_or_its_axes(plot, hallmark):
+    drawn = plot(hallmark)
+    assert isinstance(drawn, Axes if plot in ON_AXES else Figure)
+    assert [plt.figure(number) for number in plt.get_fignums()] == [figure_of(drawn)]
 
 
-@every_plot
+@each_on_axes
 def test_draws_into_given_axes_without_pyplot(plot, hallmark):
     ax = Figure(figsize=(9, 6)).add_subplot()
     assert plot(hallmark, ax=ax) is ax
@@ -47,7 +55,7 @@ def test_draws_into_given_axes_without_pyplot(plot, hallmark):
 
 @every_plot
 def test_figsize(plot, hallmark):
-    assert plot(hallmark, figsize=(7, 5)).figure.get_size_inches().tolist() == [7, 5]
+    assert figure_of(plot(hallmark, figsize=(7, 5))).get_size_inches().tolist() == [7, 5]
 
 
 @every_plot
@@ -75,15 +83,16 @@ def test_leaves_adata_alone_and_reads_it_from_a_file(plot, hallmark, tmp_path):
     assert (hallmark.obsm["e2t_nodes"] == before.obsm["e2t_nodes"]).all()
 
 
-def _texts(ax):
-    ax.figure.canvas.draw()
-    return [text.get_text() for text in ax.figure.findobj(plt.Text)]
+def _texts(drawn):
+    figure = figure_of(drawn)
+    figure.canvas.draw()
+    return [text.get_text() for text in figure.findobj(plt.Text)]
 
 
 @every_plot
 def test_under_settings_of_scanpy(plot, hallmark):
     with plt.rc_context({"axes.grid": True, "font.size": 14, "figure.constrained_layout.use": True, "figure.dpi": 80}):
-        plot(hallmark).figure.canvas.draw()
+        figure_of(plot(hallmark)).canvas.draw()
 
 
 @every_plot
@@ -94,13 +103,15 @@ def test_result_that_does_not_exist(plot, hallmark):
 
 @every_plot
 def test_not_an_anndata(plot):
-    with pytest.raises(Edge2TorchError, match="adata must be an AnnData, not dict"):
+    with pytest.raises(Edge2TorchError, match="adata must be an AnnData or MuData, not dict"):
         plot({})
 
 
 @every_plot
 def test_before_the_step_it_needs(plot, unfitted):
-    step = "e2t.tl.fit" if plot is e2t.pl.history else "e2t.tl.interpret"
+    step = {"history": "e2t.tl.fit", "coverage": "e2t.pp.build_graph"}.get(plot.__name__, "e2t.tl.interpret")
+    if plot is e2t.pl.coverage:
+        del unfitted.uns["e2t"]["coverage"]
     with pytest.raises(Edge2TorchError, match=f"run {step} first"):
         plot(unfitted)
     assert not plt.get_fignums()

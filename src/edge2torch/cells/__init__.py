@@ -1,7 +1,8 @@
 """Cells as aligned minibatches."""
 
+from edge2torch._modalities import is_mudata
 from edge2torch.cells.cells import Cells, batches
-from edge2torch.cells.features import feature_names, is_mudata, modalities
+from edge2torch.cells.features import feature_names, modalities
 from edge2torch.cells.matrix import choose_matrix, column_sums, warn_if_counts
 
 __all__ = [

@@ -33,8 +33,8 @@ def modalities(data: MuData) -> dict[str, Any]:
             raise Edge2TorchError(f"modality {name!r} is a MuData itself: pass mdata[{name!r}]")
         if not modality.var_names.is_unique:
             raise Edge2TorchError(
-                f"the var_names of modality {name!r} are not unique: call mdata[{name!r}].var_names_make_unique(), "
-                "then mdata.update()"
+                f"the var_names of modality {name!r} are not unique: call var_names_make_unique() on it before the "
+                "MuData is made of it"
             )
     return found
 
@@ -54,7 +54,7 @@ def feature_names(data: AnnData | MuData) -> pd.Index:
     Examples
     --------
     >>> import anndata, numpy as np
-    >>> feature_names(anndata.AnnData(np.ones((1, 2)), var={"index": ["CD2", "CD3E"]})).tolist()
+    >>> feature_names(anndata.AnnData(np.ones((1, 2)), var=pd.DataFrame(index=["CD2", "CD3E"]))).tolist()
     ['CD2', 'CD3E']
     """
     if not is_mudata(data):

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 #: rows that are looked at to recognise counts
 SAMPLE = 200
-#: rows that are read at a time from a matrix that may be on disk
-ROWS_AT_ONCE = 20_000
+#: values that are read at a time from a matrix that may be on disk
+VALUES_AT_ONCE = 20_000_000
 
 
 def choose_matrix(
@@ -49,25 +49,37 @@ def choose_matrix(
     """
     if not is_mudata(data):
         return _of_anndata(data, layer, use_raw, "adata")
+    return _of_mudata(data, layer, use_raw, features)
+
+
+def _of_mudata(data: MuData, layer: str | None, use_raw: bool, features: Sequence[str]) -> tuple[Any, pd.Index]:
     parts = modalities(data)
-    names_in = {
-        name: (part.raw if use_raw and part.raw is not None else part).var_names for name, part in parts.items()
-    }
-    full = [f"{name}:{own}" for name, names in names_in.items() for own in names]
+    names = {name: (part.raw if use_raw and part.raw is not None else part).var_names for name, part in parts.items()}
+    full = [f"{name}:{own}" for name in names for own in names[name]]
     wanted = np.sort(locate(features, full, "mdata, whose features are called '<modality>:<var_name>'"))
-    blocks, start = [np.zeros((data.n_obs, 0), dtype=np.float32)], 0
-    for name, names in names_in.items():
-        columns = wanted[(wanted >= start) & (wanted < start + len(names))] - start
-        start += len(names)
+    blocks, start = [], 0
+    for name, part in parts.items():
+        columns = wanted[(wanted >= start) & (wanted < start + len(names[name]))] - start
+        start += len(names[name])
         if columns.size:
-            matrix, _ = _of_anndata(parts[name], layer, use_raw, f"mdata[{name!r}]")
-            rows = _rows(data, parts[name], name)
-            block = matrix[:, columns]  # all rows: a matrix on disk cannot be read in another order
-            blocks.append(block if rows is None else block[rows])
-    names = pd.Index([full[i] for i in wanted], dtype=object)
+            matrix, _ = _of_anndata(part, layer, use_raw, f"mdata[{name!r}]")
+            blocks.append(_block(matrix, columns, _rows(data, part, name), f"mdata[{name!r}]"))
+    return _side_by_side(blocks), pd.Index([full[i] for i in wanted], dtype=object)
+
+
+def _block(matrix: Any, columns: npt.NDArray[np.intp], rows: npt.NDArray[np.intp] | None, where: str) -> Any:
+    """Read columns of a matrix, then put the rows in order: what is on disk can only be read in its own order."""
+    block = matrix[:, columns]
+    block = block if is_sparse(block) else np.asarray(block)
+    if block.dtype.kind not in "biuf":
+        raise Edge2TorchError(f"{where} holds {block.dtype}, not real numbers: convert it")
+    return block if rows is None else block[rows]
+
+
+def _side_by_side(blocks: list[Any]) -> Any:
     if any(is_sparse(block) for block in blocks):
-        return sp.hstack([sp.csr_array(block) for block in blocks], format="csr"), names
-    return np.hstack([np.asarray(block) for block in blocks]), names
+        return sp.hstack([sp.csr_array(block) for block in blocks], format="csr")
+    return np.hstack(blocks)
 
 
 def _rows(data: MuData, modality: AnnData, name: str) -> npt.NDArray[np.intp] | None:
@@ -78,8 +90,9 @@ def _rows(data: MuData, modality: AnnData, name: str) -> npt.NDArray[np.intp] | 
     absent = int((rows < 0).sum())
     if absent:
         raise Edge2TorchError(
-            f"{absent:,} of {data.n_obs:,} cells are not in modality {name!r}, which the graph reads: keep the cells "
-            "that are in all modalities, for example with muon.pp.intersect_obs(mdata)"
+            f"{absent:,} of {data.n_obs:,} cells are not in modality {name!r}, which the graph reads: call "
+            "mdata.update() if a modality was changed, or keep the cells that are in all modalities, for example with "
+            "muon.pp.intersect_obs(mdata)"
         )
     return np.asarray(rows, dtype=np.intp)
 
@@ -106,11 +119,21 @@ def is_sparse(matrix: Any) -> bool:
 
 
 def column_sums(matrix: Any) -> npt.NDArray[np.float64]:
-    """Sum over cells, read some rows at a time: (genes,)."""
-    total = np.zeros(matrix.shape[1])
-    for start in range(0, matrix.shape[0], ROWS_AT_ONCE):
-        total += np.asarray(matrix[start : start + ROWS_AT_ONCE].sum(axis=0), dtype=float).ravel()
+    """Sum over cells, read some rows at a time: (genes,); NaN for genes with a negative value, which is no count."""
+    n_rows, n_genes = matrix.shape
+    total = np.zeros(n_genes)
+    at_once = max(VALUES_AT_ONCE // max(n_genes, 1), 1)
+    for start in range(0, n_rows, at_once):
+        rows = matrix[start : start + at_once]
+        total += np.asarray(rows.sum(axis=0, dtype=float)).ravel()
+        total[_lowest(rows) < 0] = np.nan
     return total
+
+
+def _lowest(rows: Any) -> npt.NDArray[Any]:
+    """Lowest value of each gene."""
+    lowest = rows.min(axis=0)
+    return np.asarray(lowest.toarray() if is_sparse(lowest) else lowest).ravel()
 
 
 def warn_if_counts(matrix: Any, where: str) -> None:

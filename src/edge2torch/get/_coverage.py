@@ -73,6 +73,6 @@ def coverage(
     """
     check_choice("per", per, ("node", "graph"))
     if per == "node":
-        return pd.DataFrame(_slots.results(adata, key, _keys.COVERAGE, MADE_BY))
+        return pd.DataFrame(_slots.results(adata, key, _keys.COVERAGE, MADE_BY)).copy()
     summary = pd.DataFrame(_slots.results(adata, key, _keys.SUMMARY, MADE_BY))
-    return pd.Series(summary["value"].to_numpy(), index=summary["quantity"].astype(str).to_numpy(), name=key)
+    return pd.Series(summary["value"].to_numpy(copy=True), index=summary["quantity"].astype(str).to_numpy(), name=key)

@@ -48,7 +48,8 @@ def nodes(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> AnnData:
         )
     made = AnnData(X=scores.copy(), obs=adata.obs.copy(), var=table.set_index("node", drop=True))
     made.var.index.name = None
-    own = (keys.nodes, keys.features, keys.proba)
+    # a MuData says in obsm which cells a modality has
+    own = {keys.nodes, keys.features, keys.proba, *getattr(adata, "mod", ())}
     made.obsm.update({name: value.copy() for name, value in adata.obsm.items() if name not in own})
     made.uns.update({name: deepcopy(value) for name, value in adata.uns.items() if name.endswith("_colors")})
     return made

@@ -188,7 +188,11 @@ def _keep_layers(wires: _Wires, rng: np.random.Generator) -> None:
     for own in np.split(rows[order], np.flatnonzero(np.diff(block[order])) + 1):
         below, above = int(layer[source[own[0]]]), int(layer[target[own[0]]])
         readers = np.flatnonzero(layer == above)
-        must_read = readers[~reads_itself[readers]] if above in (below + 1, wires.apart) else readers[:0]
+        must_read = readers[:0]
+        if above == below + 1:
+            must_read = readers
+        elif above == wires.apart:  # they read each other, or just themselves
+            must_read = readers[~reads_itself[readers]]
         pairs = _draw_pairs(
             np.flatnonzero(layer == below),
             readers,

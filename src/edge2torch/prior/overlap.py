@@ -8,10 +8,15 @@ from collections.abc import Collection
 import pandas as pd
 
 from edge2torch.errors import Edge2TorchError, some
+from edge2torch.prior.identifiers import canonical_symbols
 from edge2torch.prior.prior import Prior
 
 ENSEMBL = re.compile(r"ENS([A-Z]{3})?[GTP]\d{11}(\.\d+)?")
 DIGITS = re.compile(r"\d+")
+#: names that are looked at
+SAMPLE = 1000
+#: share of them that the prior must have under another name, for that to be the reason
+ENOUGH = 0.1
 
 
 def check_overlap(prior: Prior, symbols: pd.Series, where: str) -> pd.Series:
@@ -47,31 +52,13 @@ def explain_mismatch(names: Collection[str], known: Collection[str], where: str)
 
     Examples
     --------
-    >>> explain_mismatch(["Cd3e", "Ms4a1"], {"CD3E", "MS4A1"}, "`var_names`")
-    'they look like mouse symbols (Cd3e), the prior has human ones (CD3E): translate the genes to their human orthologs'
+    >>> explain_mismatch(["cd3e", "ms4a1"], {"CD3E", "MS4A1"}, "`var_names`")
+    'they differ in case (cd3e, the prior has CD3E): use adata.var_names.str.upper()'
     """
-    sample = list(names)[:1000]
-    known_set = set(known)
-    if _share(sample, ENSEMBL.fullmatch) > 0.5:
-        human = any(name.startswith("ENSG") for name in sample)
-        kind = "Ensembl ids" if human else "Ensembl ids of another species"
-        return f"they look like {kind} ({sample[0]}): pass gene_symbols= the column of adata.var that holds symbols"
-    if _share(sample, DIGITS.fullmatch) > 0.5:
-        return (
-            f"they look like numeric ids ({sample[0]}): pass gene_symbols= the column of adata.var that holds symbols"
-        )
-    recased = [name for name in sample if name.upper() in known_set and name not in known_set]
-    if recased:
-        example = recased[0]
-        if (
-            sum(name[:1].isupper() and name[1:].islower() for name in (re.sub(r"\d", "", r) for r in recased))
-            > len(recased) / 2
-        ):
-            return (
-                f"they look like mouse symbols ({example}), the prior has human ones ({example.upper()}): "
-                "translate the genes to their human orthologs"
-            )
-        return f"they differ in case ({example}, the prior has {example.upper()}): use adata.var_names.str.upper()"
+    sample, known_set = list(names)[:SAMPLE], set(known)
+    found = _identifiers(sample, known_set) or _other_case(sample, known_set)
+    if found:
+        return found
     unversioned = [name for name in sample if re.sub(r"[.-]\d+$", "", name) in known_set - {name}]
     if unversioned:
         return f"they carry a suffix ({unversioned[0]}): remove it"
@@ -79,6 +66,63 @@ def explain_mismatch(names: Collection[str], known: Collection[str], where: str)
         f"{where} holds {some(sample, 3)}; the prior has {some(sorted(known_set), 3)}: "
         "are both gene symbols of one species?"
     )
+
+
+def _identifiers(names: list[str], known: set[str]) -> str | None:
+    """Explain Ensembl ids, numbers, and symbols that were given up."""
+    column = "gene_symbols= the column of adata.var that holds symbols"
+    resolved = _resolved_by_looking_up(names, known)
+    if _share(names, ENSEMBL.fullmatch) > 0.5:
+        human = any(name.startswith("ENSG") for name in names)
+        kind = "Ensembl ids" if human else "Ensembl ids of another species"
+        return f"they look like {kind} ({names[0]}): pass {'resolve=True, or ' if resolved else ''}{column}"
+    if _share(names, DIGITS.fullmatch) > 0.5:
+        return f"they look like numeric ids ({names[0]}): pass {column}"
+    if resolved:
+        name, symbol = resolved
+        return f"they are other names of human genes ({name} is {symbol}): pass resolve=True, which looks them up"
+    return None
+
+
+def _resolved_by_looking_up(names: list[str], known: set[str]) -> tuple[str, str] | None:
+    """Find a gene that data and prior call by different names, if there are enough of them."""
+    in_prior = set(canonical_symbols(sorted(known))["symbol"])
+    found = canonical_symbols(names)
+    met = found[found["symbol"].isin(in_prior)]
+    if len(met) < ENOUGH * len(names) or met.empty:
+        return None
+    return str(met["name"].iloc[0]), str(met["symbol"].iloc[0])
+
+
+def _other_case(names: list[str], known: set[str]) -> str | None:
+    """Explain names that differ from those of the prior in case only."""
+    name_in_prior = {name.upper(): name for name in sorted(known)}
+    pairs = [(name, name_in_prior[name.upper()]) for name in names if name.upper() in name_in_prior]
+    if not pairs:
+        return None
+    own, others = pairs[0]
+    if _like_mouse([name for name, _ in pairs]) and _upper(others):
+        return (
+            f"they look like mouse symbols ({own}), the prior has human ones ({others}): pass organism='mouse', if the "
+            "prior is from this package or decoupler, or translate the genes to their human orthologs"
+        )
+    if _like_mouse([other for _, other in pairs]) and _upper(own):
+        return (
+            f"they look like human symbols ({own}), the prior has mouse ones ({others}): translate one of them to the "
+            "orthologs in the other species"
+        )
+    how = ": use adata.var_names.str.upper()" if _upper(others) else ": write both in the same way"
+    return f"they differ in case ({own}, the prior has {others}){how}"
+
+
+def _like_mouse(names: list[str]) -> bool:
+    """Whether most names have their first letter in upper case and the others in lower case."""
+    letters = [re.sub(r"\d", "", name) for name in names]
+    return sum(name[:1].isupper() and name[1:].islower() for name in letters) > len(letters) / 2
+
+
+def _upper(name: str) -> bool:
+    return name == name.upper()
 
 
 def _share(names: list[str], test: object) -> float:
