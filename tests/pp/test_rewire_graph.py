@@ -186,7 +186,7 @@ def test_errors_leave_everything_as_it_was(built, unchanged, case, copy, capsys)
 
 def test_a_graph_that_was_edited_by_hand_is_checked(built, unchanged):
     graph = built.uns["e2t"]["graph"]
-    for wrong, word in ((graph.drop(columns="prior"), "'prior'"), (pd.concat([graph, graph[:1]]), "repeated")):
+    for wrong, word in ((graph.drop(columns="source"), "'source'"), (pd.concat([graph, graph[:1]]), "repeated")):
         built.uns["e2t"]["graph"] = wrong
         with unchanged(built), pytest.raises(e2t.Edge2TorchError, match=word):
             e2t.pp.rewire_graph(built)

@@ -78,6 +78,7 @@ VALID = {
     "other order": (lambda graph: graph.iloc[::-1], {"P", "Q"}, set()),
     "another index": (lambda graph: graph.set_index(graph["target"]), {"P"}, set()),
     "categories": (lambda graph: graph.astype("category"), {"P"}, set()),
+    "no column prior": (lambda graph: graph.drop(columns="prior"), {"P"}, set()),
     "more columns": (lambda graph: graph.assign(note="seen"), {"P"}, set()),
     "initial weights": (lambda graph: graph.assign(initial_weight=0.5), {"P"}, set()),
     "constraints": (lambda graph: graph.assign(constraint="positive"), {"P"}, set()),
@@ -170,12 +171,12 @@ INVALID = {
     "repeated edge": (lambda graph: pd.concat([graph, graph.iloc[:2]]), ["2 repeated edges", "->", "drop_duplicates"]),
     "no edges": (lambda graph: graph.iloc[:0], ["no rows"]),
     "no name": (add((None, "P")), ["'source'", "1 missing names"]),
-    "empty name": (add(("g5", "")), ["'target'"]),
+    "empty name": (add(("g5", "")), ["empty names"]),
     "source that is neither gene nor node": (add(("g99", "P")), ["1 of", "missing in adata.var_names", "'g99'"]),
     "renamed gene": (rename("source", "g0", "G0"), ["1 of", "missing in adata.var_names", "'G0'"]),
     "node whose edges were removed": (
         lambda graph: add(("P", "top"))(graph[graph["target"] != "P"]),
-        ["1 of", "missing in adata.var_names", "'P'"],
+        ["uns['e2t']['graph']", "nothing feeds 1 nodes", "'P'"],
     ),
     "name of another type": (add((5, "P")), ["'5'"]),
     "unknown constraint": (lambda graph: graph.assign(constraint="strong"), ["'constraint'", "'strong'", "'positive'"]),
@@ -196,6 +197,31 @@ def test_invalid_edits(adata, unchanged, case, backend):
         e2t.tl.fit(adata, "kind", backend=backend, **QUICK)
     for word in words:
         assert word in str(error.value)
+
+
+#: of these, the message says where
+MORE = {
+    "no column source": (lambda graph: graph.drop(columns="source"), ["'source'", "uns['e2t']['graph']"]),
+    "edge into a gene": (add(("P", "g2")), ["g2", "gene"]),
+    "edge into a gene that was not read": (add(("P", "g7")), ["g7", "gene"]),
+}
+
+
+@pytest.mark.parametrize("case", MORE)
+def test_more_invalid_edits(adata, unchanged, case):
+    change, words = MORE[case]
+    edit(adata, change)
+    with unchanged(adata), pytest.raises(e2t.Edge2TorchError) as error:
+        e2t.tl.fit(adata, "kind", backend="recurrent", **QUICK)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_a_row_without_prior_can_be_written(adata, tmp_path):
+    edit(adata, lambda graph: pd.concat([graph, pd.DataFrame({"source": ["g5"], "target": ["P"]})]))
+    e2t.tl.fit(adata, "kind", **QUICK)
+    assert adata.uns["e2t"]["graph"]["prior"].notna().all()
+    adata.write_h5ad(tmp_path / "cells.h5ad")
 
 
 @settings(deadline=None, max_examples=15)

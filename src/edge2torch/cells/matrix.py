@@ -109,7 +109,8 @@ def _of_anndata(adata: AnnData, layer: str | None, use_raw: bool, where: str) ->
             raise Edge2TorchError(f"{where}.X is empty: put the values there, or pass layer=")
         return adata.X, adata.var_names
     if layer not in adata.layers:
-        raise Edge2TorchError(f"layer={layer!r} is not in {where}.layers; it has {some(adata.layers) or 'none'}")
+        layers = [name for name in adata.layers if name is not None]  # None is X, since anndata 0.13
+        raise Edge2TorchError(f"layer={layer!r} is not in {where}.layers; it has {some(layers) or 'none'}")
     return adata.layers[layer], adata.var_names
 
 

@@ -69,7 +69,7 @@ def coverage(
     >>> e2t.pp.build_graph(adata, "hallmark", min_genes=10)  # doctest: +ELLIPSIS
     [edge2torch] hallmark: ...
     >>> e2t.get.coverage(adata)["status"].value_counts().to_dict()
-    {'too few genes': 25, 'kept': 25}
+    {'kept': 25, 'too few genes': 24, 'not measured': 1}
     """
     check_choice("per", per, ("node", "graph"))
     if per == "node":

@@ -11,15 +11,13 @@ from edge2torch._notes import note
 from edge2torch.cells import feature_names
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import READOUT, arrows, validate_edgelist
-from edge2torch.pp._edit import Draft, earlier, nearest, order_nodes, read_draft, write_draft
+from edge2torch.pp._edit import Draft, earlier, name_priors, nearest, order_nodes, read_draft, write_draft
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
 COLUMNS = ("source", "target", "initial_weight", "constraint", "prior")
-#: value of the column ``prior`` of edges for which none is given
-ADDED = "added"
 #: columns that stand in ``params``
 RECORDED = ("source", "target", "prior")
 
@@ -116,8 +114,7 @@ def _check_table(edges: pd.DataFrame, draft: Draft) -> pd.DataFrame:
         raise Edge2TorchError(
             f"edges has columns that the graph does not have: {some(unknown)}; it may have {some(allowed, 9)}"
         )
-    given = added["prior"] if "prior" in added else pd.Series(ADDED, index=added.index, dtype=object)
-    added["prior"] = [ADDED if missing else str(name) for name, missing in zip(given, given.isna(), strict=True)]
+    added["prior"] = name_priors(added)
     if (added["prior"] == READOUT).any():
         raise Edge2TorchError(f"edges['prior'] may not be {READOUT!r}: edges into outputs are made by e2t.tl.fit")
     return added

@@ -164,13 +164,17 @@ def build_graph(
     reading = Reading(organism, hierarchy, genes, net_kwargs, stack, resolve)
     if is_mudata(adata):
         where = "mdata"
+        column_of = _columns(gene_symbols, list(adata.mod))
         prior, symbols = assemble_modalities(
-            net, lambda name: _symbols(modalities(adata)[name], _column(gene_symbols, name)), list(adata.mod), reading
+            net,
+            lambda name: _symbols(modalities(adata)[name], column_of.get(name), f"mdata[{name!r}]"),
+            list(adata.mod),
+            reading,
         )
     else:
-        column = _column(gene_symbols, None)
+        column = _columns(gene_symbols, ["adata"]).get("adata")
         where = "`var_names`" if column is None else f"`adata.var[{column!r}]`"
-        prior, symbols = assemble(net, _symbols(adata, column), reading, where)
+        prior, symbols = assemble(net, _symbols(adata, column, "adata"), reading, where)
     network = connect(prior, symbols, choice, weights=weights, acyclic=acyclic, where=where)
     summary = {**network.summary, "share_of_counts": _share_of_counts(adata, network.graph.inputs)}
     adata = adata.copy() if copy else adata
@@ -199,20 +203,28 @@ def _plain(called: Mapping[str, Any]) -> dict[str, Any]:
     return {**called, **{name: [given] if isinstance(given, str) else sorted(given) for name, given in names.items()}}
 
 
-def _column(gene_symbols: str | Mapping[str, str] | None, modality: str | None) -> str | None:
-    if isinstance(gene_symbols, Mapping):
-        if modality is None:
-            raise Edge2TorchError("gene_symbols is a dict, which is for a MuData: name a column of adata.var")
-        return gene_symbols.get(modality)
-    return gene_symbols
+def _columns(gene_symbols: object, names: list[str]) -> dict[str, str]:
+    """Column with the symbols of each modality; ``names`` is ``["adata"]`` if there are none."""
+    if gene_symbols is None:
+        return {}
+    if isinstance(gene_symbols, str):
+        return dict.fromkeys(names, gene_symbols)
+    if not isinstance(gene_symbols, Mapping):
+        raise Edge2TorchError(f"gene_symbols must be the name of a column of var, not {type(gene_symbols).__name__}")
+    unknown = [name for name in gene_symbols if name not in names or names == ["adata"]]
+    if unknown:
+        known = "a dict is for a MuData" if names == ["adata"] else f"mdata has {some(names)}"
+        raise Edge2TorchError(f"gene_symbols names modalities that are not there: {some(unknown)}; {known}")
+    return dict(gene_symbols)
 
 
-def _symbols(adata: AnnData, column: str | None) -> pd.Series:
+def _symbols(adata: AnnData, column: str | None, where: str) -> pd.Series:
     names = feature_names(adata)
     if column is None:
         return pd.Series(names, index=names)
     if column not in adata.var:
-        raise Edge2TorchError(f"gene_symbols={column!r} is not a column of var; it has {some(adata.var)}")
+        columns = some(adata.var) or "none"
+        raise Edge2TorchError(f"gene_symbols={column!r} is not a column of {where}.var; it has {columns}")
     return pd.Series(adata.var[column].to_numpy(dtype=object, na_value=None), index=names)
 
 
@@ -245,6 +257,8 @@ def _report(name: str, network: Network, left_out: int) -> list[str]:
         f"prior, which has {n['prior_genes']:,}; {n['nodes']:,} of {n['nodes_in_prior']:,} nodes kept; {n['edges']:,} "
         f"edges, {n['layers']} layers"
     ]
+    if network.hint:
+        lines.append(f"most genes are not in the prior; {network.hint}")
     if left_out:
         lines.append(f"{left_out:,} rows of {name} lead to no node of a layer below and were left out")
     if n["edges_cut"]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from edge2torch import _keys, _slots
+from edge2torch.cells import feature_names
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import READOUT, Graph, has_cycle, node_table, validate_edgelist
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
+#: value of the column ``prior`` of edges that were added by hand
+ADDED = "added"
 #: names that are looked at for what else may have been meant: each takes some milliseconds
 MOST_GUESSES = 5
 
@@ -72,16 +75,14 @@ def read_draft(adata: AnnData | MuData, key: str) -> Draft:
         If there is none, or it is not valid.
     """
     edges, known = _slots.graph_table(adata, key), _slots.nodes_table(adata, key)
-    if "prior" not in edges:
-        raise Edge2TorchError(
-            f"adata.uns[{key!r}]['graph'] has no column 'prior': add it; it says where an edge is from, in any words"
-        )
-    edges = edges[edges["prior"] != READOUT].drop(columns="weight", errors="ignore")
+    edges = edges.assign(prior=name_priors(edges))
+    edges = edges[edges["prior"] != READOUT].drop(columns="weight", errors="ignore").reset_index(drop=True)
+    label_of = dict(zip(known["node"], known["label"], strict=True))
     try:
         edges = validate_edgelist(edges)
+        _check_kinds(edges, known, set(feature_names(adata)))
     except Edge2TorchError as error:
         raise Edge2TorchError(f"adata.uns[{key!r}]['graph']: {error}") from None
-    label_of = dict(zip(known["node"], known["label"], strict=True))
     hidden = set(edges["target"])
     names = list(dict.fromkeys([*edges["source"], *edges["target"]]))
     nodes = pd.DataFrame(
@@ -92,6 +93,30 @@ def read_draft(adata: AnnData | MuData, key: str) -> Draft:
         }
     )
     return Draft(edges, nodes)
+
+
+def name_priors(edges: pd.DataFrame) -> list[str]:
+    """Say for each edge where it is from: those of which nothing is known were added by hand."""
+    given = edges.get("prior", pd.Series(ADDED, index=edges.index, dtype=object))
+    return [ADDED if missing else str(name) for name, missing in zip(given, given.isna(), strict=True)]
+
+
+def _check_kinds(edges: pd.DataFrame, known: pd.DataFrame, features: set[str]) -> None:
+    """Raise if an input has become a node, or a node an input."""
+    kind = dict(zip(known["node"], known["kind"], strict=True))
+    targets = set(edges["target"])
+    into = sorted(name for name in targets if kind.get(name, "input" if name in features else "hidden") == "input")
+    if into:
+        raise Edge2TorchError(
+            f"edges lead into {len(into):,} genes ({some(into)}), which are inputs: turn the edges round, or call the "
+            f"node otherwise, for example {into[0] + ' (node)'!r}"
+        )
+    starved = sorted(name for name in set(edges["source"]) - targets if kind.get(name) == "hidden")
+    if starved:
+        raise Edge2TorchError(
+            f"nothing feeds {len(starved):,} nodes, which feed others: {some(starved)}; remove these edges, too "
+            "(e2t.pp.remove_nodes does both)"
+        )
 
 
 def order_nodes(edges: pd.DataFrame, labels: Mapping[str, str]) -> tuple[pd.DataFrame, bool]:

@@ -144,7 +144,7 @@ def _by_size(
 ) -> npt.NDArray[np.object_]:
     """Apply the limits of genes."""
     status = np.full(n_genes.size, KEPT, dtype=object)
-    status[n_measured < choice.min_coverage * n_genes] = TOO_LOW
+    status[n_measured / np.maximum(n_genes, 1) < choice.min_coverage] = TOO_LOW
     if choice.max_genes is not None:
         status[n_measured > choice.max_genes] = TOO_MANY
     status[n_measured < choice.min_genes] = TOO_FEW

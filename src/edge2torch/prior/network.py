@@ -16,7 +16,7 @@ from edge2torch.prior.choose import KEPT, STATUS, Chosen, choose
 from edge2torch.prior.coverage import coverage_table, summarize
 from edge2torch.prior.edges import add_unannotated, list_edges, name_edges
 from edge2torch.prior.links import Links
-from edge2torch.prior.overlap import check_overlap
+from edge2torch.prior.overlap import check_overlap, suggest
 from edge2torch.prior.prior import Prior
 from edge2torch.prior.weights import apply_weights
 
@@ -41,6 +41,8 @@ class Network:
         Numbers about the whole, see :func:`edge2torch.prior.coverage.summarize`.
     cut
         ``source``, ``target`` of the edges that were cut because they closed a cycle.
+    hint
+        What would bring more genes into the prior than are there, see :func:`edge2torch.prior.overlap.suggest`.
     """
 
     graph: Graph
@@ -48,6 +50,7 @@ class Network:
     coverage: pd.DataFrame
     summary: dict[str, float]
     cut: pd.DataFrame
+    hint: str | None = None
 
     @property
     def edges(self) -> pd.DataFrame:
@@ -94,8 +97,11 @@ def connect(
     matched = check_overlap(prior, symbols, where)
     links = Links.from_prior(prior)
     chosen = choose(links, prior.ids, np.asarray(links.genes.isin(set(matched))), choice)
+    hint = suggest(prior, symbols, matched)
     if not (chosen.status == KEPT).any():
-        raise Edge2TorchError(_nothing_left(prior, chosen, choice))
+        raise Edge2TorchError(
+            _nothing_left(prior, chosen, choice) + (f". Most genes do not fit: {hint}" if hint else "")
+        )
     edges, labels = name_edges(prior, list_edges(prior, chosen.links, matched), matched)
     if choice.unannotated:
         edges, labels = add_unannotated(edges, labels, symbols)
@@ -108,7 +114,7 @@ def connect(
     renamed = {label: name for name, label in labels.items() if name not in symbols.index}
     coverage = coverage_table(prior, chosen, edges, renamed)
     summary = summarize(prior, symbols, matched, coverage=coverage, graph=graph, n_cut=len(cut))
-    return Network(graph, labels, coverage, summary, cut)
+    return Network(graph, labels, coverage, summary, cut, hint)
 
 
 def _nothing_left(prior: Prior, chosen: Chosen, choice: Choice) -> str:

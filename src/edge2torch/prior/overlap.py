@@ -15,6 +15,8 @@ ENSEMBL = re.compile(r"ENS([A-Z]{3})?[GTP]\d{11}(\.\d+)?")
 DIGITS = re.compile(r"\d+")
 #: names that are looked at
 SAMPLE = 1000
+#: share of the measured genes below which the prior may have others under another name
+FEW = 0.2
 #: share of them that the prior must have under another name, for that to be the reason
 ENOUGH = 0.1
 
@@ -36,6 +38,35 @@ def check_overlap(prior: Prior, symbols: pd.Series, where: str) -> pd.Series:
             f"{explain_mismatch(measured.tolist(), known, where)}"
         )
     return matched
+
+
+def suggest(prior: Prior, symbols: pd.Series, matched: pd.Series) -> str | None:
+    """Say what would bring more genes into the prior than are there, if something would.
+
+    Of mouse and human symbols, some are the same (C3, F2), so that genes of the wrong species are not none at all.
+
+    Parameters
+    ----------
+    prior
+        The prior.
+    symbols
+        Symbol per input.
+    matched
+        Those that are genes of the prior.
+    """
+    measured = symbols.dropna().astype(str)
+    if len(matched) > FEW * len(measured):
+        return None
+    rest = measured[~measured.isin(set(matched))]
+    sample = rest.iloc[:: max(len(rest) // SAMPLE, 1)].tolist()
+    known = set(prior.sets["target"])
+    upper = {name.upper() for name in known}
+    under_other_name = max(
+        sum(name.upper() in upper for name in sample), canonical_symbols(sample)["symbol"].isin(known).sum()
+    )
+    if under_other_name * len(rest) <= len(matched) * len(sample):
+        return None
+    return _identifiers(sample, known) or _other_case(sample, known)
 
 
 def explain_mismatch(names: Collection[str], known: Collection[str], where: str) -> str:
@@ -75,7 +106,8 @@ def _identifiers(names: list[str], known: set[str]) -> str | None:
     if _share(names, ENSEMBL.fullmatch) > 0.5:
         human = any(name.startswith("ENSG") for name in names)
         kind = "Ensembl ids" if human else "Ensembl ids of another species"
-        return f"they look like {kind} ({names[0]}): pass {'resolve=True, or ' if resolved else ''}{column}"
+        example = next(name for name in names if ENSEMBL.fullmatch(name))
+        return f"they look like {kind} ({example}): pass {'resolve=True, or ' if resolved else ''}{column}"
     if _share(names, DIGITS.fullmatch) > 0.5:
         return f"they look like numeric ids ({names[0]}): pass {column}"
     if resolved:

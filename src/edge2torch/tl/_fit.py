@@ -19,6 +19,7 @@ from edge2torch.get._model import describe_model
 from edge2torch.graph import add_outputs, node_table
 from edge2torch.nn import EdgeModel
 from edge2torch.nn.state import seeded
+from edge2torch.pp._edit import read_draft
 from edge2torch.tl._labels import Labels, read_labels
 from edge2torch.tl._predict import prediction
 from edge2torch.training import PARTS, Classifier, classification_metrics, predict_proba, stratified_split, train
@@ -145,7 +146,7 @@ def fit(
     called = {name: value for name, value in locals().items() if name not in UNRECORDED}
     _slots.check_adata(adata)
     _check_arguments(called)
-    edges = _slots.graph_table(adata, key)
+    edges = read_draft(adata, key).edges
     labels = read_labels(adata, target)
     called["class_weight"] = _check_class_weight(class_weight, labels.classes)
     part = _given_split(adata, split) if isinstance(split, str) else stratified_split(labels.codes, split, random_state)
