@@ -95,3 +95,33 @@ def test_made_up_name_that_is_a_node():
 def test_unknown_readout():
     with pytest.raises(Edge2TorchError, match=r"readout='bottom' is unknown; the choices are 'all', 'top'"):
         add_outputs(PRIOR, ["B"], "bottom")
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_top_of_a_graph_with_cycles(data, cyclic_edges, to_networkx):
+    """A top node feeds no other, or only those of its own circle; every node leads to one."""
+    prior = data.draw(cyclic_edges).assign(prior="table")
+    graph: nx.DiGraph = to_networkx(prior)
+    edges, outputs = add_outputs(prior, ["a class", "n0"], "top")
+    circles = nx.condensation(graph)
+    top = set().union(*(circles.nodes[c]["members"] for c in circles if not circles.out_degree(c)))
+    expected = {node for node in top if graph.in_degree(node)}
+    assert all(read_by(edges, output) == expected for output in outputs.values())
+    whole = to_networkx(edges)
+    assert all(nx.has_path(whole, node, output) for node in graph for output in outputs.values())
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data(), readout=st.sampled_from(["all", "top"]))
+def test_order_of_edges_does_not_matter(data, readout, directed_edges):
+    prior = data.draw(directed_edges).assign(prior="table")
+    one, _ = add_outputs(prior, ["a class"], readout)
+    two, _ = add_outputs(prior.iloc[::-1], ["a class"], readout)
+    assert read_by(one, "a class") == read_by(two, "a class")
+
+
+def test_a_node_that_feeds_itself_is_at_the_top():
+    prior = pd.DataFrame({"source": ["g", "T", "T"], "target": ["T", "T", "U"], "prior": "table"})
+    assert read_by(add_outputs(prior, ["a class"], "top")[0], "a class") == {"U"}
+    assert read_by(add_outputs(prior.iloc[:2], ["a class"], "top")[0], "a class") == {"T"}

@@ -376,6 +376,14 @@ def test_queries_that_do_not_fit(done, lacks):
         e2t.tl.predict(query, done)
 
 
+def test_counts_are_warned_of_in_their_modality(mdata):
+    e2t.pp.build_graph(mdata, NETS, min_genes=1)
+    mdata["prot"].X = sp.csr_matrix(np.random.default_rng(0).poisson(40, mdata["prot"].shape).astype(np.float32))
+    with pytest.warns(UserWarning, match=r"mdata\['prot'\].X looks like raw counts") as caught:
+        e2t.tl.fit(mdata, "kind", progress_bar=False, **QUICK)
+    assert not [warning for warning in caught if "mdata['rna']" in str(warning.message)]
+
+
 def test_a_modality_alone_has_no_result(done):
     with pytest.raises(e2t.Edge2TorchError, match="build_graph"):
         e2t.get.features(done["rna"])

@@ -12,7 +12,7 @@ import torch
 
 from edge2torch import _keys, _slots
 from edge2torch._checks import check_number, check_seed, check_whole
-from edge2torch.cells import Cells, batches, choose_matrix, warn_if_counts
+from edge2torch.cells import Cells, batches, choose_matrix, is_mudata, modalities, warn_if_counts
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get._model import describe_model
@@ -163,7 +163,9 @@ def fit(
             position[labels.codes],
             where="adata.raw.var_names" if use_raw else "adata.var_names",
         )
-        warn_if_counts(cells.matrix, "adata.raw" if use_raw else f"adata.layers[{layer!r}]" if layer else "adata.X")
+        for held_by, columns in _parts(adata, artifact.feature_names).items():
+            place = "raw" if use_raw else f"layers[{layer!r}]" if layer else "X"
+            warn_if_counts(cells.matrix[:, columns], f"{held_by}.{place}")
         weights = _class_weights(labels, called["class_weight"], part == "train")
         module = Classifier(
             model,
@@ -191,6 +193,15 @@ def fit(
     adata = adata.copy() if copy else adata
     _write(adata, key, result, called)
     return adata if copy else None
+
+
+def _parts(adata: AnnData | MuData, features: Sequence[str]) -> dict[str, npt.NDArray[np.intp]]:
+    """Positions of the inputs that are from each modality, by what to call it."""
+    if not is_mudata(adata):
+        return {"adata": np.arange(len(features))}
+    names = pd.Index(features)
+    own = {name: names.isin([f"{name}:{gene}" for gene in part.var_names]) for name, part in modalities(adata).items()}
+    return {f"mdata[{name!r}]": np.flatnonzero(here) for name, here in own.items() if here.any()}
 
 
 @dataclass(frozen=True, eq=False)
