@@ -97,7 +97,8 @@ def build_graph(
         What to do about cycles: ``None`` leaves them for the backends ``"recurrent"`` and ``"graphnn"``; ``"distance"``
         cuts, of the edges on cycles, those that do not lead away from the genes by the least number of edges.
     min_genes, max_genes
-        Least and largest number of measured genes of a node, its own and those of the nodes below it.
+        Least and largest number of measured genes of a node, its own and those of the nodes below it. Above a node
+        with too many genes there is none with fewer, so what only it reads is lost.
     min_coverage
         Least share of the genes of a node that were measured.
     roots

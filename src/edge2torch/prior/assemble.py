@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from edge2torch._checks import check_choice
 from edge2torch.errors import Edge2TorchError, some
+from edge2torch.graph import READOUT
 from edge2torch.prior.combine import beside, layers, modalities
 from edge2torch.prior.load import load_prior
 from edge2torch.prior.overlap import check_overlap
@@ -75,7 +76,7 @@ def assemble(net: object, symbols: pd.Series, reading: Reading, where: str) -> t
     if not nets:
         raise Edge2TorchError("net is an empty list: name at least one prior")
     _check_one(len(nets), reading)
-    priors = []
+    priors: list[Prior] = []
     given = symbols
     for item in nets:
         prior = load_prior(
@@ -85,7 +86,9 @@ def assemble(net: object, symbols: pd.Series, reading: Reading, where: str) -> t
             genes=reading.genes,
             net_kwargs=reading.net_kwargs,
         )
-        if reading.resolve:
+        if prior.name == READOUT:  # which is what edges into outputs are called
+            prior = replace(prior, name=f"{READOUT} (prior)")
+        if reading.resolve and (reading.stack == "beside" or not priors):  # targets of later layers are nodes
             prior, symbols = resolve(prior, given)
         priors.append(prior)
     for prior in priors[:1] if reading.stack == "layers" else priors:

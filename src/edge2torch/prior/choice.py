@@ -59,7 +59,7 @@ def _check_names(argument: str, names: object) -> None:
         return
     if not isinstance(names, Collection):
         raise Edge2TorchError(f"{argument} must be a list of names of nodes, not {type(names).__name__}")
-    if not names:
+    if not len(names):  # an array has no truth value
         raise Edge2TorchError(f"{argument} is empty: name nodes, or pass None")
     wrong = [name for name in names if not isinstance(name, str)]
     if wrong:

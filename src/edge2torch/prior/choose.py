@@ -9,6 +9,7 @@ from difflib import get_close_matches
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import scipy.sparse as sp
 from scipy.sparse.csgraph import dijkstra
 
 from edge2torch.errors import Edge2TorchError, some
@@ -39,6 +40,8 @@ class Chosen:
         Genes of each node in the prior, and how many of them were measured: its own and those of the nodes below it.
     twin
         The first of the kept nodes that read the same genes; the node itself where there is no other.
+    cut
+        Nodes x nodes: 1 where a parent (row) no longer reads a child (column), since that closed a cycle.
     """
 
     links: Links
@@ -47,9 +50,10 @@ class Chosen:
     n_genes: npt.NDArray[np.int64]
     n_measured: npt.NDArray[np.int64]
     twin: npt.NDArray[np.intp]
+    cut: sp.csr_array | None = None
 
 
-def choose(links: Links, ids: Mapping[str, str], measured: Flags, choice: Choice) -> Chosen:
+def choose(links: Links, ids: Mapping[str, str], measured: Flags, choice: Choice, acyclic: str | None = None) -> Chosen:
     """Choose nodes.
 
     Parameters
@@ -62,6 +66,8 @@ def choose(links: Links, ids: Mapping[str, str], measured: Flags, choice: Choice
         Which genes were measured.
     choice
         What the user wants.
+    acyclic
+        ``"distance"`` cuts cycles, as soon as it is known which nodes there are; genes are then counted again.
 
     Raises
     ------
@@ -71,30 +77,36 @@ def choose(links: Links, ids: Mapping[str, str], measured: Flags, choice: Choice
     reach = links.reach()
     n_genes, n_measured = reach.count(), reach.count(measured)
     status = _by_name(links, ids, choice)
+    # where parents contain their children, they keep all genes, so counts stay what they are
+    all_within = links.all_within
     links = links.measured(measured).without(status != KEPT)
-    of_genes, of_measured = n_genes, n_measured
+    cut: sp.csr_array | None = None
     while True:
-        status_now = _by_size(of_genes, of_measured, choice)
+        n_left = n_measured if all_within else links.reach().count()
+        status_now = _by_size(n_genes, n_measured, n_left, choice)
         out = (status == KEPT) & (status_now != KEPT)
         status[out] = status_now[out]
         links = links.without(out)
-        # where parents contain their children, they have kept all genes, so nothing else has changed
-        if not out.any() or links.all_within:
-            break
-        of_measured = links.reach().count()
-    same = _same_genes(links)
-    head = _first_of_each(same, status, n_genes, links.nodes)
+        if all_within or not out.any():
+            if all_within or acyclic is None or cut is not None:
+                break
+            links, cut = links.without_cycles()
+    head = _heads(links, status, n_genes)
     if choice.merge:
         status[head != np.arange(head.size)] = MERGED
-        return Chosen(links.read_as(head), status, head, n_genes, n_measured, head)
-    return Chosen(links, status, np.arange(head.size), n_genes, n_measured, head)
+        return Chosen(links.read_as(head), status, head, n_genes, n_measured, head, cut)
+    return Chosen(links, status, np.arange(head.size), n_genes, n_measured, head, cut)
 
 
 def _by_name(links: Links, ids: Mapping[str, str], choice: Choice) -> npt.NDArray[np.object_]:
     """Apply roots, depth, include and exclude."""
     status = np.full(len(links.nodes), KEPT, dtype=object)
     names = {"roots": choice.roots, "include": choice.include, "exclude": choice.exclude}
-    found = {argument: locate_nodes(links.nodes, ids, given, argument) for argument, given in names.items() if given}
+    found = {
+        argument: locate_nodes(links.nodes, ids, given, argument)
+        for argument, given in names.items()
+        if given is not None
+    }
     if "exclude" in found:
         status[found["exclude"]] = EXCLUDED
     if "include" in found:
@@ -129,9 +141,12 @@ def locate_nodes(
         If there is no such node; names those that are called alike.
     """
     names = [given] if isinstance(given, str) else list(given)
-    by_id = {identifier: name for name, identifier in ids.items()}
-    position = nodes.get_indexer(pd.Index([name if name in nodes else by_id.get(name, name) for name in names]))
-    unknown = [name for name, at in zip(names, position, strict=True) if at < 0]
+    by_id: dict[str, list[str]] = {}
+    for name, identifier in ids.items():
+        by_id.setdefault(identifier, []).append(name)  # side by side, two priors may have the same
+    called = {name: [name] if name in nodes else [n for n in by_id.get(name, []) if n in nodes] for name in names}
+    unknown = [name for name in names if not called[name]]
+    position = nodes.get_indexer(pd.Index([node for name in names for node in called[name]], dtype=object))
     if unknown:
         close = get_close_matches(unknown[0], [str(name) for name in nodes], n=3, cutoff=0.5)
         hint = f"; did you mean {some(close)}?" if close else f"; there are {some(nodes, 3)}"
@@ -140,17 +155,35 @@ def locate_nodes(
 
 
 def _by_size(
-    n_genes: npt.NDArray[np.int64], n_measured: npt.NDArray[np.int64], choice: Choice
+    n_genes: npt.NDArray[np.int64],
+    n_measured: npt.NDArray[np.int64],
+    n_left: npt.NDArray[np.int64],
+    choice: Choice,
 ) -> npt.NDArray[np.object_]:
-    """Apply the limits of genes."""
+    """Apply the limits of genes; ``n_left`` of the measured ones are those that the nodes that stay lead to."""
     status = np.full(n_genes.size, KEPT, dtype=object)
+    # a share, not a product: 0.55 * 100 is more than 55
     status[n_measured / np.maximum(n_genes, 1) < choice.min_coverage] = TOO_LOW
     if choice.max_genes is not None:
-        status[n_measured > choice.max_genes] = TOO_MANY
-    status[n_measured < choice.min_genes] = TOO_FEW
+        status[n_left > choice.max_genes] = TOO_MANY
+    status[n_left < choice.min_genes] = TOO_FEW
     status[n_measured == 0] = NOT_MEASURED
     status[n_genes == 0] = NO_GENES
     return status
+
+
+def _heads(links: Links, status: npt.NDArray[np.object_], n_genes: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
+    """Find for each kept node the one in whose place it would stand."""
+    itself = np.arange(len(links.nodes))
+    head = _first_of_each(_same_genes(links), status == KEPT, n_genes, links.nodes)
+    if links.all_within:
+        return head
+    while True:  # nodes that read nodes of which one takes the place of the other now read the same
+        merged = links.read_as(head)
+        first = _first_of_each(_same_genes(merged), (status == KEPT) & (head == itself), n_genes, links.nodes)
+        if (first == itself).all():
+            return head
+        head = first[head]
 
 
 def _same_genes(links: Links) -> npt.NDArray[np.uint64]:
@@ -164,14 +197,14 @@ def _same_genes(links: Links) -> npt.NDArray[np.uint64]:
 
 
 def _first_of_each(
-    same: npt.NDArray[np.uint64], status: npt.NDArray[np.object_], n_genes: npt.NDArray[np.int64], names: pd.Index
+    same: npt.NDArray[np.uint64], among: Flags, n_genes: npt.NDArray[np.int64], names: pd.Index
 ) -> npt.NDArray[np.intp]:
     """Find for each kept node the first of those that read the same genes: itself, if there is no other.
 
     The first is the one with the fewest genes in the prior, so the one of which most was measured; then by name.
     """
     nodes = pd.DataFrame({"same": same, "n_genes": n_genes, "name": names.astype(str), "at": np.arange(same.size)})
-    kept = nodes[status == KEPT].sort_values(["n_genes", "name"], kind="stable")
+    kept = nodes[among].sort_values(["n_genes", "name"], kind="stable")
     first = np.arange(same.size)
     first[kept.index] = kept.groupby("same", sort=False)["at"].transform("first")
     return first

@@ -11,6 +11,7 @@ import pandas as pd
 
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import name_apart
+from edge2torch.prior.hierarchy import check_acyclic
 from edge2torch.prior.prior import Prior
 
 
@@ -109,11 +110,15 @@ def modalities(priors: Mapping[str, Prior]) -> Prior:
 
 def _named_apart(priors: Sequence[Prior]) -> list[Prior]:
     """Number priors of the same name, e.g. two tables."""
-    seen: Counter[str] = Counter()
+    used = {prior.name for prior in priors}
+    seen: set[str] = set()
     apart = []
     for prior in priors:
-        seen[prior.name] += 1
-        name = prior.name if seen[prior.name] == 1 else f"{prior.name} {seen[prior.name]}"
+        name, number = prior.name, 1
+        while name in seen or (number > 1 and name in used):
+            number += 1
+            name = f"{prior.name} {number}"
+        seen.add(name)
         apart.append(replace(prior, name=name))
     return apart
 
@@ -146,6 +151,9 @@ def _join(priors: Sequence[Prior]) -> Prior:
         for prior, table in ((prior, _with_origin(prior.hierarchy, prior)) for prior in priors)
     ]
     hierarchy = _concat(hierarchies).drop_duplicates(["parent", "child"], ignore_index=True)
+    contained = hierarchy[hierarchy["contains"].astype(bool)]
+    if len(contained):
+        check_acyclic(contained, " + ".join(dict.fromkeys(prior.name for prior in priors)))
     return Prior(
         " + ".join(dict.fromkeys(prior.name for prior in priors)),
         _concat(sets).drop_duplicates(["source", "target"], ignore_index=True),

@@ -59,7 +59,9 @@ def _known(prior: Prior, part: str) -> pd.DataFrame:
     return known
 
 
-def name_edges(prior: Prior, edges: pd.DataFrame, matched: pd.Series) -> tuple[pd.DataFrame, dict[str, str]]:
+def name_edges(
+    prior: Prior, edges: pd.DataFrame, matched: pd.Series, inputs: pd.Index | None = None
+) -> tuple[pd.DataFrame, dict[str, str]]:
     """Tell nodes apart from genes of the same name, and sort.
 
     Returns
@@ -69,7 +71,9 @@ def name_edges(prior: Prior, edges: pd.DataFrame, matched: pd.Series) -> tuple[p
     of_gene = edges["is_gene"].to_numpy(dtype=bool)
     used = edges["source"][of_gene].unique()
     nodes = set(edges["target"]) | set(edges["source"][~of_gene])
-    renamed = name_apart(sorted(nodes), {*used, *prior.sets["target"]}, NODE_SUFFIX)
+    renamed = name_apart(
+        sorted(nodes), {*used, *prior.sets["target"], *([] if inputs is None else inputs)}, NODE_SUFFIX
+    )
     source = edges["source"].where(of_gene, edges["source"].map(renamed))
     columns = ["source", "target", "prior", *(["prior_weight"] if "prior_weight" in edges else [])]
     named = edges.assign(source=source, target=edges["target"].map(renamed))[columns]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from edge2torch.graph import visible_inputs
+from edge2torch.graph import lead_away, visible_inputs
 from edge2torch.prior.prior import Prior
 
 Flags = npt.NDArray[np.bool_]
@@ -93,9 +93,24 @@ class Links:
         return replace(
             self,
             own=_rows_and_columns(_flat(self.own + through @ self.own[out]), stays, None),
-            below=_rows_and_columns(_flat(self.below + through @ self.below[out]), stays, stays),
+            below=_rows_and_columns(_flat(self.below + _no_loops(through @ self.below[out])), stays, stays),
             within=_rows_and_columns(_flat(self.within + through @ self.within[out]), stays, stays),
         )
+
+    def without_cycles(self) -> tuple[Links, sp.csr_array]:
+        """Cut cycles by the distance from the genes; also return what was cut, parents x children.
+
+        See :func:`edge2torch.graph.lead_away`.
+        """
+        n = len(self.nodes)
+        node, gene = self.own.nonzero()
+        parent, child = self.below.nonzero()
+        source = np.concatenate([gene + n, child]).astype(np.intp)
+        target = np.concatenate([node, parent]).astype(np.intp)
+        stays = lead_away(source, target, n + len(self.genes))[node.size :]
+        below = _ones(parent[stays], child[stays], (n, n))
+        cut = _ones(parent[~stays], child[~stays], (n, n))
+        return replace(self, below=below, within=_flat(self.within.multiply(below))), cut
 
     def read_as(self, head: npt.NDArray[np.intp]) -> Links:
         """Let the node ``head[i]`` read, and be read, in place of node ``i``."""

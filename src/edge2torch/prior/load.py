@@ -49,6 +49,14 @@ def load_prior(
         If it is unknown, cannot be read, or is not what its name says.
     """
     check_choice("genes", genes, GENES)
+    if net_kwargs is not None and not isinstance(net_kwargs, Mapping):
+        raise Edge2TorchError(
+            f"net_kwargs={net_kwargs!r} must be a dict of names and values, such as {{'levels': ['A']}}"
+        )
+    if organism != "human":  # also where nothing is translated: a wrong one is a mistake
+        from edge2torch.prior.remote.organism import check_organism
+
+        check_organism(organism)
     prior = _load(net, organism, net_kwargs)
     if hierarchy is not None:
         prior = with_hierarchy(prior, _load_hierarchy(hierarchy, organism))

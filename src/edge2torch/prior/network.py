@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 
 from edge2torch._checks import check_choice
 from edge2torch.errors import Edge2TorchError
-from edge2torch.graph import Graph, has_cycle, lead_away
+from edge2torch.graph import Graph, has_cycle
 from edge2torch.prior.choice import Choice
 from edge2torch.prior.choose import KEPT, STATUS, Chosen, choose
 from edge2torch.prior.coverage import coverage_table, summarize
@@ -94,24 +95,26 @@ def connect(
         If no gene of the prior was measured (says why), or no node has enough genes.
     """
     choice = choice or Choice()
+    if acyclic is not None:
+        check_choice("acyclic", acyclic, ACYCLIC)
     matched = check_overlap(prior, symbols, where)
     links = Links.from_prior(prior)
-    chosen = choose(links, prior.ids, np.asarray(links.genes.isin(set(matched))), choice)
+    chosen = choose(links, prior.ids, np.asarray(links.genes.isin(set(matched))), choice, acyclic)
     hint = suggest(prior, symbols, matched)
     if not (chosen.status == KEPT).any():
         raise Edge2TorchError(
             _nothing_left(prior, chosen, choice) + (f". Most genes do not fit: {hint}" if hint else "")
         )
-    edges, labels = name_edges(prior, list_edges(prior, chosen.links, matched), matched)
+    # an input that only the unannotated node reads is in the graph, too: no node may have its name
+    others = symbols.index if choice.unannotated else None
+    edges, labels = name_edges(prior, list_edges(prior, chosen.links, matched), matched, others)
+    hidden = set(edges["target"])
+    renamed = {label: name for name, label in labels.items() if name in hidden}
     if choice.unannotated:
         edges, labels = add_unannotated(edges, labels, symbols)
-    cut = edges[["source", "target"]].iloc[:0]
-    if acyclic is not None:
-        check_choice("acyclic", acyclic, ACYCLIC)
-        edges, cut = _cut(edges)
+    cut = _cut_edges(chosen, renamed, edges)
     edges = apply_weights(edges, weights)
     graph = Graph.from_edgelist(edges, cycles=has_cycle(*_numbered(edges)), outputs=False)
-    renamed = {label: name for name, label in labels.items() if name not in symbols.index}
     coverage = coverage_table(prior, chosen, edges, renamed)
     summary = summarize(prior, symbols, matched, coverage=coverage, graph=graph, n_cut=len(cut))
     return Network(graph, labels, coverage, summary, cut, hint)
@@ -129,11 +132,14 @@ def _nothing_left(prior: Prior, chosen: Chosen, choice: Choice) -> str:
     return f"no node of the prior {prior.name!r} is left ({why}): choose less strictly"
 
 
-def _cut(edges: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Cut cycles: the edges that stay, and those that do not."""
-    source, target, n_nodes = _numbered(edges)
-    stays = lead_away(source, target, n_nodes)
-    return edges[stays].reset_index(drop=True), edges.loc[~stays, ["source", "target"]].reset_index(drop=True)
+def _cut_edges(chosen: Chosen, name_of: Mapping[str, str], edges: pd.DataFrame) -> pd.DataFrame:
+    """Edges between nodes of the graph that were cut: ``source``, ``target``."""
+    parent, child = chosen.cut.nonzero() if chosen.cut is not None else (np.empty(0, int), np.empty(0, int))
+    names = chosen.links.nodes.to_numpy(dtype=object)[chosen.head]
+    pairs = pd.DataFrame({"source": names[child], "target": names[parent]}, dtype=object)
+    pairs = pairs[pairs.isin(set(name_of)).all(axis=1)].replace(dict(name_of))
+    still_there = pd.MultiIndex.from_frame(pairs).isin(pd.MultiIndex.from_frame(edges[["source", "target"]]))
+    return pairs[~still_there].drop_duplicates().sort_values(["target", "source"], ignore_index=True)
 
 
 def _numbered(edges: pd.DataFrame) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], int]:

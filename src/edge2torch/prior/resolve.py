@@ -30,7 +30,7 @@ def resolve(prior: Prior, symbols: pd.Series) -> tuple[Prior, pd.Series]:
     given = symbols.dropna().astype(str)
     found = canonical_symbols(given.tolist())
     now, via = pd.Series(found["symbol"].to_numpy(), index=given.index), found["found"].to_numpy()
-    taken = now.isin(set(given)) & (via == "alias")
+    taken = now.isin(set(now[via != "alias"])) & (via == "alias")
     symbols = symbols.astype(object).copy()
     symbols[now.index[~taken]] = now[~taken]
     genes = prior.sets["target"].drop_duplicates()

@@ -50,8 +50,10 @@ def apply_weights(edges: pd.DataFrame, weights: str | None) -> pd.DataFrame:
     if weights == "sign":
         sign = np.where(given > 0, "positive", np.where(given < 0, "negative", "unconstrained"))
         return edges.assign(constraint=sign.astype(object))
-    norm = np.sqrt((edges["prior_weight"] ** 2).groupby(edges["target"]).transform("sum"))
-    scaled = edges["prior_weight"] / norm.where(norm > 0, 1.0)
+    largest = edges["prior_weight"].abs().groupby(edges["target"]).transform("max")
+    relative = edges["prior_weight"] / largest.where(largest > 0, 1.0)  # squares of what is at most 1 do not overflow
+    norm = np.sqrt((relative**2).groupby(edges["target"]).transform("sum"))
+    scaled = relative / norm.where(norm > 0, 1.0)
     if weights == "initial":
         return edges.assign(initial_weight=scaled)
     constraint = np.where(np.isnan(given), "unconstrained", "fixed")
