@@ -52,6 +52,17 @@ def test_a_whole_reads_the_genes_of_a_part_that_was_taken_out(prior, measured):
     assert pairs(network.edges) == {("B", "U"), ("C", "U"), ("A", "Q"), ("B", "Q"), ("U", "Q")}
 
 
+def test_genes_are_counted_again_where_cycles_were_cut(prior, measured):
+    """B saw the genes of A only because A and B read each other."""
+    made = replace(prior({"A": list("12345"), "B": ["6"]}, {"A": ["B"], "B": ["A"], "C": ["B", "A"]}), contains=False)
+    whole = connect(made, measured(*"123456"), Choice(5))
+    assert set(whole.edges["target"]) == {"A", "B", "C"}
+    cut = connect(made, measured(*"123456"), Choice(5), acyclic="distance")
+    assert pairs(cut.edges) == {*((gene, "A") for gene in "12345"), ("A", "C")}
+    assert cut.coverage.set_index("label")["status"].to_dict() == {"A": "kept", "C": "kept", "B": "too few genes"}
+    assert cut.summary["edges_cut"] == 0, "of edges between nodes of the graph"
+
+
 @pytest.mark.parametrize("argument", ["roots", "include", "exclude"])
 @pytest.mark.parametrize("make", [list, tuple, set, np.array, pd.Index, pd.Series, dict.fromkeys], ids=range(7))
 def test_names_in_any_collection(argument, make, prior, measured):
