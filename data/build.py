@@ -32,7 +32,7 @@ from content import (
     reactome_hierarchy,
     reactome_names,
 )
-from genes import gene_aliases, gene_ensembl, gene_symbols, gene_uniprot
+from genes import gene_aliases, gene_ensembl, gene_symbols, gene_uniprot, rename_mitochondrial
 from packages import BINN, GO_DB, GO_MEMBER, ORG_HS, PACKAGES, PEGASUS, PROGENY, SQLITE_MEMBER, Package
 
 DATA = Path(__file__).resolve().parent
@@ -82,6 +82,7 @@ def build(cache: Path) -> dict[str, Table]:
             print(f"unpacking {package.file}")
             run(["dpkg-deb", "-x", str(paths[package]), name], unpacked)
         organism, ontology = unpacked / SQLITE_MEMBER, unpacked / GO_MEMBER
+        rename_mitochondrial(organism)
         symbols = Symbols(organism)
         return {
             "reactome_genes.csv.gz": reactome_genes(paths[BINN], symbols),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +15,53 @@ from content import Symbols, Table, query
 from packages import NCBI_GENE, ORG_HS, SQLITE_MEMBER
 
 PLACEHOLDER = re.compile(r"LOC\d+")  # NCBI's symbol for a gene that nobody has named yet
+# NCBI Gene calls mitochondrial genes alike in all species. HGNC has symbols of its own for the human ones, and Ensembl,
+# and with it almost all single-cell data, uses those. org.Hs.eg.db does not have them, so they are written down here:
+# the approved symbols of the genes that HGNC (genenames.org) names "mitochondrially encoded ...", by those of NCBI.
+TRANSFER_RNAS = "A C D E F G H I K L1 L2 M N P Q R S1 S2 T V W Y"  # by amino acid; leucine and serine have two each
+MITOCHONDRIAL = {
+    "ATP6": "MT-ATP6",
+    "ATP8": "MT-ATP8",
+    "COX1": "MT-CO1",
+    "COX2": "MT-CO2",
+    "COX3": "MT-CO3",
+    "CYTB": "MT-CYB",
+    "ND1": "MT-ND1",
+    "ND2": "MT-ND2",
+    "ND3": "MT-ND3",
+    "ND4": "MT-ND4",
+    "ND4L": "MT-ND4L",
+    "ND5": "MT-ND5",
+    "ND6": "MT-ND6",
+    "RNR1": "MT-RNR1",
+    "RNR2": "MT-RNR2",
+    **{f"TRN{kind}": f"MT-T{kind}" for kind in TRANSFER_RNAS.split()},
+}
+
+
+def rename_mitochondrial(organism: Path) -> None:
+    """Give the genes of the mitochondrial chromosome their HGNC symbols, in the unpacked database.
+
+    All tables take their symbols from there, so they agree. The symbols of NCBI stay as aliases: the database lists
+    every symbol among the aliases of its gene, too.
+    """
+    rows = query(organism, "SELECT symbol FROM gene_info JOIN chromosomes USING (_id) WHERE chromosome = 'MT'")
+    found = sorted(symbol for (symbol,) in rows)
+    if found != sorted(MITOCHONDRIAL):
+        sys.exit(f"the genes of the mitochondrial chromosome are not those expected, but {', '.join(found)}")
+    with closing(sqlite3.connect(organism)) as connection, connection:
+        connection.executemany(
+            "UPDATE gene_info SET symbol = ? WHERE symbol = ? "
+            "AND _id IN (SELECT _id FROM chromosomes WHERE chromosome = 'MT')",
+            [(hgnc, ncbi) for ncbi, hgnc in MITOCHONDRIAL.items()],
+        )
 
 
 def gene_symbols(symbols: Symbols) -> Table:
     """Current symbols."""
     rows = [(symbol,) for symbol in sorted(symbols.current)]
-    return Table(NCBI_GENE, {ORG_HS: [SQLITE_MEMBER]}, ("symbol",), rows)
+    left_out = {"symbols_of_hgnc": len(MITOCHONDRIAL)}
+    return Table(NCBI_GENE, {ORG_HS: [SQLITE_MEMBER]}, ("symbol",), rows, left_out=left_out)
 
 
 def gene_aliases(symbols: Symbols) -> Table:

@@ -121,7 +121,7 @@ NCBI_GENE: dict[str, Any] = {
     "licence": {
         "spdx": "NCBI-PD",
         "name": "NCBI Public Domain Notice",
-        "notice": "NCBI Gene is in the public domain.",
+        "notice": "NCBI Gene is in the public domain. Changed here: the 37 mitochondrial genes by their HGNC symbols.",
     },
     "citation": "Brown GR et al. Gene: a gene-centered information resource at NCBI. Nucleic Acids Research "
     "43(D1):D36-D42, 2015. doi:10.1093/nar/gku1055",

@@ -16,7 +16,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "data"
-SHARED = ROOT.parent / "shared" / "data"
 SOURCES = json.loads((DATA / "sources.json").read_text(encoding="utf-8"))
 FILES = sorted(SOURCES)
 KEYS = {
@@ -36,19 +35,27 @@ KEYS = {
 # What pandas.read_csv takes for a missing value: a gene or pathway of such a name would be lost without notice.
 MISSING = {"", "#N/A", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "<NA>", "-nan", "-NaN", "#NA"}
 
-needs_reference = pytest.mark.skipif(not SHARED.is_dir(), reason="reference data not available")
+# Mitochondrial genes that code for proteins: what Ensembl, and with it most data, calls them.
+MITOCHONDRIAL = {
+    "ENSG00000198888": "MT-ND1",
+    "ENSG00000198763": "MT-ND2",
+    "ENSG00000198804": "MT-CO1",
+    "ENSG00000198712": "MT-CO2",
+    "ENSG00000228253": "MT-ATP8",
+    "ENSG00000198899": "MT-ATP6",
+    "ENSG00000198938": "MT-CO3",
+    "ENSG00000198840": "MT-ND3",
+    "ENSG00000212907": "MT-ND4L",
+    "ENSG00000198886": "MT-ND4",
+    "ENSG00000198786": "MT-ND5",
+    "ENSG00000198695": "MT-ND6",
+    "ENSG00000198727": "MT-CYB",
+}
 
 
 def read(name: str) -> list[dict[str, str]]:
     """Rows of a shipped file."""
     return list(csv.DictReader(io.StringIO(gzip.decompress((DATA / name).read_bytes()).decode("utf-8"), newline="")))
-
-
-def read_reference(name: str) -> list[dict[str, str]]:
-    """Rows of a reference table, compressed or not."""
-    content = (SHARED / name).read_bytes()
-    text = (gzip.decompress(content) if name.endswith(".gz") else content).decode("utf-8")
-    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 def targets(rows: list[dict[str, str]]) -> dict[str, set[str]]:
@@ -173,6 +180,26 @@ def test_identifiers_look_like_what_they_are() -> None:
     assert [row["alias"] for row in read("gene_aliases.csv.gz") if numbers.fullmatch(row["alias"])] == []
 
 
+def test_mitochondrial_genes_have_the_symbols_that_data_have() -> None:
+    proteins = set(MITOCHONDRIAL.values())
+    current = {row["symbol"] for row in read("gene_symbols.csv.gz")}
+    ours = {symbol for symbol in current if symbol.startswith("MT-")}
+    assert proteins | {"MT-RNR1", "MT-RNR2"} < ours
+    assert len(ours) == SOURCES["gene_symbols.csv.gz"]["symbols_of_hgnc"] == 37
+    rest = ours - proteins - {"MT-RNR1", "MT-RNR2"}
+    assert len({symbol[4] for symbol in rest if symbol.startswith("MT-T")}) == 20, "transfer RNAs of all amino acids"
+    assert {symbol for symbol in rest if len(symbol) > 5} == {"MT-TL1", "MT-TL2", "MT-TS1", "MT-TS2"}
+    ensembl = {row["ensembl"]: row["symbol"] for row in read("gene_ensembl.csv.gz")}
+    assert {identifier: ensembl[identifier] for identifier in MITOCHONDRIAL} == MITOCHONDRIAL
+
+
+@pytest.mark.parametrize(("name", "without"), [("go_bp", set()), ("reactome", {"MT-ND4L"})])
+def test_mitochondrial_genes_are_in_priors(name: str, without: set[str]) -> None:
+    genes = {row["target"] for row in read(f"{name}_genes.csv.gz")}
+    assert {gene for gene in genes if gene.startswith("MT-")} == set(MITOCHONDRIAL.values()) - without
+    assert genes & {"ATP6", "ATP8", "COX1", "COX2", "COX3", "CYTB", "ND1", "ND2", "ND3", "ND4", "ND5", "ND6"} == set()
+
+
 def test_hallmark_sets() -> None:
     sets = targets(read("hallmark.csv.gz"))
     assert len(sets) == 50
@@ -193,113 +220,3 @@ def test_progeny_rows() -> None:
     assert order == sorted(order)
     weights = {(row["source"], row["target"]): float(row["weight"]) for row in rows}
     assert weights["Androgen", "TMPRSS2"] > 0
-
-
-def candidates() -> dict[str, set[str]]:
-    """Current symbols of each alias, from the reference id map."""
-    symbols: dict[str, set[str]] = defaultdict(set)
-    for row in read_reference("id_map_human/alias_symbol.csv.gz"):
-        symbols[row["alias"]].add(row["symbol"])
-    return symbols
-
-
-@needs_reference
-def test_hallmark_equals_reference() -> None:
-    shipped = targets(read("hallmark.csv.gz"))
-    alias = candidates()
-    reference: dict[str, set[str]] = {}
-    for line in (SHARED / "hallmark" / "h.all.v7.5.1.symbols.gmt").read_text(encoding="utf-8").splitlines():
-        name, _, *members = line.split("\t")
-        reference[name] = set(members)
-    assert shipped.keys() == reference.keys()
-    renamed: set[str] = set()
-    for name, genes in reference.items():
-        outdated = genes - shipped[name]
-        assert all(len(alias[gene]) == 1 for gene in outdated)
-        assert {symbol for gene in outdated for symbol in alias[gene]} == shipped[name] - genes
-        renamed |= outdated
-    assert len(renamed) == SOURCES["hallmark.csv.gz"]["symbols_renamed"]
-
-
-@needs_reference
-def test_progeny_equals_reference() -> None:
-    shipped = {(row["source"], row["target"]): row for row in read("progeny.csv.gz")}
-    alias = candidates()
-    renamed: set[str] = set()
-    for row in read_reference("progeny/progeny_human_top500.csv"):
-        gene = row["target"]
-        if (row["source"], gene) not in shipped:
-            renamed.add(gene)
-            (gene,) = alias[gene]
-        ours = shipped.pop((row["source"], gene))
-        # The reference has six significant digits.
-        assert float(ours["weight"]) == pytest.approx(float(row["weight"]), rel=1e-5)
-        assert float(ours["pvalue"]) == pytest.approx(float(row["padj"]), rel=1e-5, abs=0)
-    assert shipped == {}
-    assert len(renamed) == SOURCES["progeny.csv.gz"]["symbols_renamed"]
-
-
-def pairs(rows: list[dict[str, str]], *columns: str) -> set[tuple[str, ...]]:
-    """Distinct rows, in the given columns."""
-    return {tuple(row[column] for column in columns or row) for row in rows}
-
-
-@needs_reference
-def test_reactome_equals_reference() -> None:
-    folder = "reactome/reactome_2025-01_"
-    assert pairs(read("reactome_hierarchy.csv.gz")) == pairs(read_reference(folder + "hierarchy_hsa.csv"))
-    names = pairs(read_reference(folder + "names_hsa.csv"))
-    assert pairs(read("reactome_names.csv.gz")) == {tuple(value.strip() for value in row) for row in names}
-    genes = read_reference(folder + "gene2pathway_lowest_symbols.csv.gz")
-    assert pairs(read("reactome_genes.csv.gz")) == pairs(genes)
-
-
-@needs_reference
-def test_go_equals_reference() -> None:
-    annotated = read_reference("go_human/go_bp_gene_annotations_direct.csv.gz")
-    known = [row for row in annotated if row["evidence"] != "ND"]
-    assert pairs(read("go_bp_genes.csv.gz")) == pairs(known, "source", "target")
-    entry = SOURCES["go_bp_genes.csv.gz"]
-    all_pairs, known_pairs = pairs(annotated, "source", "target"), pairs(known, "source", "target")
-    assert len(all_pairs - known_pairs) == entry["pairs_without_data"]
-    assert len({gene for _, gene in all_pairs} - {gene for _, gene in known_pairs}) == entry["genes_without_data"]
-    edges = read_reference("go_human/go_bp_edges.csv.gz")
-    kinds = {"isa": "is_a"}
-    assert pairs(read("go_bp_hierarchy.csv.gz")) == {
-        (row["parent"], row["child"], kinds.get(row["relationship_type"], row["relationship_type"].replace(" ", "_")))
-        for row in edges
-        if row["parent"] != "all"
-    }
-    terms = [row for row in read_reference("go_human/go_terms.csv.gz") if row["ontology"] == "BP"]
-    assert pairs(read("go_bp_names.csv.gz")) == pairs(terms, "go_id", "term")
-
-
-@needs_reference
-def test_aliases_equal_reference() -> None:
-    left_out = {"INF", "14.1", "16.2", "39.1", "464.2", "NA", "2E4", "NaN", "6.3", "2.19", "16.1"}
-    assert len(left_out) == SOURCES["gene_aliases.csv.gz"]["aliases_like_numbers"]
-    left_out |= {row["symbol"] for row in read("gene_symbols.csv.gz")}
-    reference = pairs(read_reference("id_map_human/alias_symbol.csv.gz"), "alias", "symbol")
-    assert pairs(read("gene_aliases.csv.gz")) == {pair for pair in reference if pair[0] not in left_out}
-
-
-@needs_reference
-def test_proteins_equal_reference() -> None:
-    reference = read_reference("id_map_human/symbol_uniprot.csv.gz")
-    assert pairs(read("gene_uniprot.csv.gz")) == pairs(reference, "uniprot_id", "symbol")
-
-
-@needs_reference
-def test_ensembl_ids_equal_reference_where_it_gives_one_symbol() -> None:
-    reference, ours = defaultdict(set), defaultdict(set)
-    for row in read_reference("id_map_human/symbol_ensembl.csv.gz"):
-        reference[row["ensembl_id"]].add(row["symbol"])
-    for row in read("gene_ensembl.csv.gz"):
-        ours[row["ensembl"]].add(row["symbol"])
-    assert ours.keys() == reference.keys()
-    several = {identifier for identifier, symbols in reference.items() if len(symbols) > 1}
-    assert all(ours[identifier] == reference[identifier] for identifier in reference.keys() - several)
-    assert all(ours[identifier] <= reference[identifier] for identifier in several)
-    ambiguous = [identifier for identifier in several if len(ours[identifier]) > 1]
-    entry = SOURCES["gene_ensembl.csv.gz"]
-    assert (len(ambiguous), len(several) - len(ambiguous)) == (entry["ids_ambiguous"], entry["ids_decided"])

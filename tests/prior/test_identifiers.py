@@ -8,10 +8,11 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge2torch import Edge2TorchError
@@ -92,6 +93,20 @@ def test_a_second_time_changes_nothing(names):
         ("ENSG99999999999.1", "ENSG99999999999.1", "unknown"),
         ("ENSG00000198851.", "ENSG00000198851.", "unknown"),
         ("ENSMUSG00000032093", "ENSMUSG00000032093", "unknown"),
+        ("MT-ND1", "MT-ND1", "symbol"),
+        ("MT-CO2", "MT-CO2", "symbol"),  # and an alias of the pseudogene MTCO2P12
+        ("MT-RNR2", "MT-RNR2", "symbol"),
+        ("MT-TF", "MT-TF", "symbol"),
+        ("ENSG00000198712.1", "MT-CO2", "ensembl"),
+        ("CYTB", "MT-CYB", "alias"),
+        ("ND4L", "MT-ND4L", "alias"),
+        ("TRNF", "MT-TF", "alias"),
+        ("MTATP6", "MT-ATP6", "alias"),
+        ("COX1", "COX1", "ambiguous"),  # PTGS1, too
+        ("COX2", "COX2", "ambiguous"),  # PTGS2, too
+        ("ND1", "ND1", "ambiguous"),  # IVNS1ABP, too
+        ("RNR1", "RNR1", "symbol"),  # a cluster of ribosomal genes on chromosome 13
+        ("mt-Nd1", "mt-Nd1", "unknown"),
         ("cd3e", "cd3e", "unknown"),
         ("ensg00000198851", "ensg00000198851", "unknown"),
         (" CD3E", " CD3E", "unknown"),
@@ -107,6 +122,16 @@ def test_a_second_time_changes_nothing(names):
 )
 def test_names_as_they_come(name, symbol, found):
     assert canonical_symbols([name]).loc[0].tolist() == [name, symbol, found]
+
+
+def test_mitochondrial_genes_of_real_cells(shared):
+    """Cell Ranger gives each gene its Ensembl id and the symbol of HGNC."""
+    with h5py.File(shared / "pbmc3k" / "pbmc3k_raw_labelled.h5ad") as file:
+        genes = pd.DataFrame({column: file["var"][column].asstr()[:] for column in ("gene_ids", "symbol")})
+    genes = genes[genes["symbol"].str.startswith("MT-")]
+    assert len(genes) == 13
+    assert set(canonical_symbols(genes["symbol"])["found"]) == {"symbol"}
+    assert canonical_symbols(genes["gene_ids"])["symbol"].tolist() == genes["symbol"].tolist()
 
 
 @pytest.mark.parametrize("kind", [list, tuple, np.array, pd.Index, pd.Series, pd.array, pd.Categorical, iter])
@@ -160,6 +185,7 @@ def test_proteins_equal_a_naive_search(accessions):
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.one_of(VERSIONED, st.text())))
+@example(["ENSG00000277251.17", "ENSG00000285962.17", "ENSG00000277251"])  # the second has two symbols
 def test_ensembl_ids_equal_a_naive_search(ids):
     plain = {identifier: identifier.removesuffix("_PAR_Y").partition(".")[0] for identifier in ids}
     expected = [(one, symbol) for one, known in plain.items() for symbol in sorted(ENSEMBL.get(known, []))]

@@ -132,6 +132,21 @@ def test_go_of_real_cells(shared):
     assert sum(len(genes) >= 5 for genes in reached.values()) == 8_167
 
 
+@pytest.mark.parametrize(("name", "n_genes"), [("go_bp", 13), ("reactome", 12)])
+def test_mitochondrial_genes_of_real_cells(shared, name, n_genes):
+    """Data call them MT-ND1 and so on; Reactome does not know MT-ND4L."""
+    with h5py.File(shared / "pbmc3k" / "pbmc3k_raw_labelled.h5ad") as file:
+        genes = {gene for gene in file["var"]["symbol"].asstr()[:] if gene.startswith("MT-")}
+    assert len(genes) == 13
+    prior = load_shipped(name)
+    known = genes & set(prior.sets["target"])
+    assert len(known) == n_genes
+    assert genes - known <= {"MT-ND4L"}
+    respiration = {"go_bp": "mitochondrial electron transport, NADH to ubiquinone", "reactome": "Complex I biogenesis"}
+    members = set(prior.sets.loc[prior.sets["source"] == respiration[name], "target"])
+    assert {"MT-ND1", "MT-ND4", "MT-ND5", "NDUFS1"} <= members
+
+
 def test_an_unknown_name_lists_the_known():
     with pytest.raises(Edge2TorchError, match=r"'kegg'.*'go_bp', 'hallmark', 'progeny', 'reactome'"):
         load_shipped("kegg")

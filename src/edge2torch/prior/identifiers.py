@@ -1,7 +1,7 @@
 """Human genes under other names: aliases, Ensembl ids and UniProt accessions.
 
-The tables are those of NCBI Gene, September 2022; ``data/README.md`` says how they were made. They are read when they
-are first needed.
+The tables are those of NCBI Gene, September 2022, with the symbols of HGNC for the mitochondrial genes (``"MT-ND1"``);
+``data/README.md`` says how they were made. They are read when they are first needed.
 """
 
 from __future__ import annotations
@@ -148,7 +148,9 @@ def _pairs(given: pd.Series, table: pd.DataFrame, suffix: str) -> pd.DataFrame:
     identifier = table.columns[0]
     each = given.drop_duplicates()
     asked = pd.DataFrame({"given": each, identifier: each.str.replace(suffix, r"\1", regex=True)})
-    return asked.merge(table, on=identifier).drop(columns=identifier).rename(columns={"given": identifier})
+    # An inner join may shuffle rows where the same id is asked for twice and has several symbols; a left one does not.
+    joined = asked.merge(table, on=identifier, how="left").dropna(subset="symbol", ignore_index=True)
+    return joined.drop(columns=identifier).rename(columns={"given": identifier})
 
 
 @cache
