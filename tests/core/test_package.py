@@ -22,6 +22,7 @@ PUBLIC = {
     "pl",
     "pp",
     "set_edge_weights",
+    "settings",
     "tl",
 }
 HEAVY = {"captum", "decoupler", "lightning", "matplotlib", "pytorch_lightning", "scanpy", "torch"}

@@ -31,7 +31,8 @@ def test_uns_holds_tables_arrays_and_native_values(processed, key):
             assert all(type(name) is str and "/" not in name for name in value.columns), path
             for column, values in value.items():
                 texts = pd.api.types.is_string_dtype(values)
-                assert texts or np.issubdtype(values.dtype, np.number), (path, column)
+                plain = values.dtype == bool or np.issubdtype(values.dtype, np.number)
+                assert texts or plain, (path, column)
                 assert not texts or all(type(text) is str for text in values), (path, column)
         elif isinstance(value, np.ndarray):
             texts = value.dtype == object
@@ -85,5 +86,5 @@ def test_params_can_be_read_by_machines(processed):
     import json
 
     weights = json.loads(processed.uns["e2t"]["params"]["fit"]["class_weight"])
-    assert list(weights) == processed.uns["e2t"]["params"]["fit"]["classes"].tolist()
+    assert list(weights) == processed.uns["e2t"]["params"]["fit"]["outputs"].tolist()
     assert e2t.__version__ == processed.uns["second"]["params"]["interpret"]["edge2torch_version"]

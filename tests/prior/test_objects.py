@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from edge2torch import Edge2TorchError
 from edge2torch.prior.objects import prior_from_object
 
-NAMES = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=6).filter(str.strip)
+#: to the indices of pandas, a text ends with the character 0
+NAMES = st.text(st.characters(exclude_categories=("Cs",), min_codepoint=1), min_size=1, max_size=6).filter(str.strip)
 SETS = st.dictionaries(NAMES, st.lists(NAMES, min_size=1, max_size=4, unique=True), min_size=1, max_size=5)
 WEIGHTS = st.dictionaries(
     st.tuples(NAMES, NAMES), st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=8

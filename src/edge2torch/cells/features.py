@@ -60,7 +60,7 @@ def feature_names(data: AnnData | MuData) -> pd.Index:
     if not is_mudata(data):
         if not data.var_names.is_unique:
             raise Edge2TorchError("adata.var_names are not unique: call adata.var_names_make_unique()")
-        return pd.Index([str(name) for name in data.var_names])
+        return pd.Index([str(name) for name in data.var_names], name=data.var_names.name)
     modalities(data)  # raises where names could not be told apart
     names = pd.Index(full_names(data))
     repeated = names[names.duplicated()]

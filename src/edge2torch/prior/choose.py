@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +54,14 @@ class Chosen:
     cut: sp.csr_array | None = None
 
 
+class Counts(NamedTuple):
+    """Genes of each node in the prior, those that were measured, and whether that holds if nodes are taken out."""
+
+    n_genes: npt.NDArray[np.int64]
+    n_measured: npt.NDArray[np.int64]
+    fixed: bool
+
+
 def choose(links: Links, ids: Mapping[str, str], measured: Flags, choice: Choice, acyclic: str | None = None) -> Chosen:
     """Choose nodes.
 
@@ -78,19 +87,12 @@ def choose(links: Links, ids: Mapping[str, str], measured: Flags, choice: Choice
     n_genes, n_measured = reach.count(), reach.count(measured)
     status = _by_name(links, ids, choice)
     # where parents contain their children, they keep all genes, so counts stay what they are
-    all_within = links.all_within
-    links = links.measured(measured).without(status != KEPT)
+    counts = Counts(n_genes, n_measured, fixed=links.all_within)
+    links = _drop_by_size(links.measured(measured).without(status != KEPT), status, counts, choice)
     cut: sp.csr_array | None = None
-    while True:
-        n_left = n_measured if all_within else links.reach().count()
-        status_now = _by_size(n_genes, n_measured, n_left, choice)
-        out = (status == KEPT) & (status_now != KEPT)
-        status[out] = status_now[out]
-        links = links.without(out)
-        if all_within or not out.any():
-            if all_within or acyclic is None or cut is not None:
-                break
-            links, cut = links.without_cycles()
+    if acyclic is not None and not counts.fixed:
+        links, cut = links.without_cycles()
+        links = _drop_by_size(links, status, counts, choice)
     head = _heads(links, status, n_genes)
     if choice.merge:
         status[head != np.arange(head.size)] = MERGED
@@ -154,13 +156,21 @@ def locate_nodes(
     return np.unique(position)
 
 
-def _by_size(
-    n_genes: npt.NDArray[np.int64],
-    n_measured: npt.NDArray[np.int64],
-    n_left: npt.NDArray[np.int64],
-    choice: Choice,
-) -> npt.NDArray[np.object_]:
+def _drop_by_size(links: Links, status: npt.NDArray[np.object_], counts: Counts, choice: Choice) -> Links:
+    """Take out nodes with too few or too many genes until there are none, and write down why into ``status``."""
+    while True:
+        n_left = counts.n_measured if counts.fixed else links.reach().count()
+        now = _by_size(counts, n_left, choice)
+        out = (status == KEPT) & (now != KEPT)
+        status[out] = now[out]
+        links = links.without(out)
+        if counts.fixed or not out.any():
+            return links
+
+
+def _by_size(counts: Counts, n_left: npt.NDArray[np.int64], choice: Choice) -> npt.NDArray[np.object_]:
     """Apply the limits of genes; ``n_left`` of the measured ones are those that the nodes that stay lead to."""
+    n_genes, n_measured, _ = counts
     status = np.full(n_genes.size, KEPT, dtype=object)
     # a share, not a product: 0.55 * 100 is more than 55
     status[n_measured / np.maximum(n_genes, 1) < choice.min_coverage] = TOO_LOW
