@@ -80,11 +80,11 @@ BAD = {
     "list in a tuple": (edges((("a", [1]), "b")), r"must hold names, not \('a', \[1\]\)"),
     # names that no file can hold: from one that was read with errors="surrogateescape"
     "lone surrogate": (
-        edges(("g\udce9ne", "b")),
+        pd.DataFrame({"source": pd.Series(["g\udce9ne"], dtype=object), "target": "b"}),
         r"\['source'\] has 1 names that .* valid Unicode text: 'g\\udce9ne'; ",
     ),
     "lone surrogates in targets": (
-        edges(*[("a", f"\ud800{i}") for i in range(7)]),
+        pd.DataFrame({"source": "a", "target": pd.Series([f"\ud800{i}" for i in range(7)], dtype=object)}),
         r"\['target'\] has 7 names that are not valid Unicode text: ('\\ud800\d', ){4}'\\ud8004' and 2 more; they may",
     ),
     "lone surrogate twice": (edges(("\udfff", "b"), ("\udfff", "c")), r"\['source'\] has 1 names that are not valid"),
