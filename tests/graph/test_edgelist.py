@@ -26,6 +26,11 @@ def edges(*pairs: tuple[object, object], **columns: object) -> pd.DataFrame:
     return pd.DataFrame(pairs, columns=["source", "target"]).assign(**columns)
 
 
+def objects(*pairs: tuple[object, object]) -> pd.DataFrame:
+    """Not as text of Arrow, which cannot hold everything that Python calls text."""
+    return pd.DataFrame(pairs, columns=["source", "target"], dtype=object)
+
+
 CHAIN = edges(("gene", "TF"), ("TF", "out"))
 
 BAD = {
@@ -80,20 +85,20 @@ BAD = {
     "list in a tuple": (edges((("a", [1]), "b")), r"must hold names, not \('a', \[1\]\)"),
     # names that no file can hold: from one that was read with errors="surrogateescape"
     "lone surrogate": (
-        pd.DataFrame({"source": pd.Series(["g\udce9ne"], dtype=object), "target": "b"}),
+        objects(("g\udce9ne", "b")),
         r"\['source'\] has 1 names that .* valid Unicode text: 'g\\udce9ne'; ",
     ),
     "lone surrogates in targets": (
-        pd.DataFrame({"source": "a", "target": pd.Series([f"\ud800{i}" for i in range(7)], dtype=object)}),
+        objects(*[("a", f"\ud800{i}") for i in range(7)]),
         r"\['target'\] has 7 names that are not valid Unicode text: ('\\ud800\d', ){4}'\\ud8004' and 2 more; they may",
     ),
-    "lone surrogate twice": (edges(("\udfff", "b"), ("\udfff", "c")), r"\['source'\] has 1 names that are not valid"),
+    "lone surrogate twice": (objects(("\udfff", "b"), ("\udfff", "c")), r"\['source'\] has 1 names that are not valid"),
     "lone surrogate beside a number": (
-        edges((1, "b"), ("\udfff", "b")),
+        objects((1, "b"), ("\udfff", "b")),
         r"\['source'\] has 1 names that are not valid",
     ),
     "lone surrogate in categories": (
-        edges(("a", "b"), ("\udc80", "b")).astype("category"),
+        objects(("a", "b"), ("\udc80", "b")).astype("category"),
         r"\['source'\] has 1 names that are not valid Unicode text",
     ),
     # edges
