@@ -97,10 +97,6 @@ BAD = {
         objects((1, "b"), ("\udfff", "b")),
         r"\['source'\] has 1 names that are not valid",
     ),
-    "lone surrogate in categories": (
-        objects(("a", "b"), ("\udc80", "b")).astype("category"),
-        r"\['source'\] has 1 names that are not valid Unicode text",
-    ),
     # edges
     "repeated": (edges(("a", "b"), ("c", "b"), ("a", "b")), r"1 repeated edges: 'a -> b'; keep one row"),
     "repeated thrice": (edges(*[("a", "b")] * 3), r"2 repeated edges: 'a -> b';"),
