@@ -70,6 +70,7 @@ def raises(function, module, seen=None):
 
 def test_there_is_something_to_look_at():
     assert {"pp.build_graph", "tl.fit", "tl.predict", "tl.interpret", "get.nodes", "get.features"} <= set(FUNCTIONS)
+    assert {"tl.cross_validate", "get.metrics"} <= set(FUNCTIONS)
 
 
 @each
@@ -131,7 +132,7 @@ def test_defaults_cannot_be_changed_by_a_call(name):
 
 
 SAME = {"random_state": 0, "accelerator": "auto", "trainer_kwargs": None, "layer": None, "use_raw": False}
-SAME |= {"gene_symbols": None, "groupby": None, "progress_bar": True}
+SAME |= {"gene_symbols": None, "groupby": None, "progress_bar": True, "task": None, "groups": None}
 
 
 @each

@@ -18,6 +18,8 @@ CUT = "cut_edges"
 MODEL = "model"
 HISTORY = "history"
 METRICS = "metrics"
+METRICS_OF_OUTPUTS = "metrics_of_outputs"
+CROSS_VALIDATION = "cross_validation"
 RANK_NODES = "rank_nodes"
 
 
@@ -74,6 +76,26 @@ class Keys:
         return f"{self.key}_proba"
 
     @property
+    def numbers(self) -> str:
+        """Predicted numbers, cells x outputs, in ``obsm``."""
+        return f"{self.key}_values"
+
+    @property
+    def fold(self) -> str:
+        """Fold in which a cell was held out, in ``obs``."""
+        return f"{self.key}_fold"
+
+    @property
+    def cv_pred(self) -> str:
+        """Class that was predicted for a cell that was held out, in ``obs``."""
+        return f"{self.key}_cv_pred"
+
+    @property
+    def cv(self) -> str:
+        """Probabilities or numbers that were predicted for cells that were held out, cells x outputs, in ``obsm``."""
+        return f"{self.key}_cv"
+
+    @property
     def nodes(self) -> str:
         """Scores of hidden nodes, cells x hidden nodes, in ``obsm``."""
         return f"{self.key}_nodes"
@@ -86,11 +108,21 @@ class Keys:
     @property
     def of_build(self) -> Made:
         """Everything that holds only as long as the prior and the choice of nodes do."""
+        trained = self.of_graph
+        return Made(
+            parts=(COVERAGE, SUMMARY, CUT, *trained.parts),
+            slots=trained.slots,
+            steps=("build_graph", "add_edges", "remove_nodes", "rewire_graph", *trained.steps),
+        )
+
+    @property
+    def of_graph(self) -> Made:
+        """Everything that holds only as long as the graph does."""
         fitted = self.of_fit
         return Made(
-            parts=(COVERAGE, SUMMARY, CUT, *fitted.parts),
-            slots=fitted.slots,
-            steps=("build_graph", "add_edges", "remove_nodes", "rewire_graph", *fitted.steps),
+            parts=(CROSS_VALIDATION, *fitted.parts),
+            slots=(self.fold, self.cv_pred, self.cv, *fitted.slots),
+            steps=("cross_validate", *fitted.steps),
         )
 
     @property
@@ -98,8 +130,8 @@ class Keys:
         """Everything that holds only as long as the model does."""
         scores = self.of_interpret
         return Made(
-            parts=(HISTORY, METRICS, MODEL, *scores.parts),
-            slots=(self.pred, self.split, self.proba, *scores.slots),
+            parts=(HISTORY, METRICS, METRICS_OF_OUTPUTS, MODEL, *scores.parts),
+            slots=(self.pred, self.split, self.proba, self.numbers, *scores.slots),
             steps=("fit", *scores.steps),
         )
 

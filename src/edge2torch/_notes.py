@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 logger = logging.getLogger("edge2torch")
 
@@ -16,3 +17,11 @@ def note(message: str) -> None:
         logger.info(message)
     elif logger.level == logging.NOTSET:
         print(f"[edge2torch] {message}")  # noqa: T201 - the notes are meant to be seen in a notebook
+
+
+def caller_level() -> int:
+    """``stacklevel`` of a warning that points at the code that called the package."""
+    level, frame = 1, sys._getframe(1)
+    while frame is not None and str(frame.f_globals.get("__name__", "")).split(".")[0] == "edge2torch":
+        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+    return level

@@ -29,7 +29,8 @@ def test_slots(adata):
         "obs": {"e2t_pred", "e2t_split"},
         "obsm": {"e2t_proba"},
     }
-    assert set(adata.uns["e2t"]) == {"graph", "nodes", "params", "coverage", "summary", "model", "history", "metrics"}
+    made = {"graph", "nodes", "params", "coverage", "summary", "model", "history", "metrics"}
+    assert set(adata.uns["e2t"]) == made | {"metrics_of_outputs"}
 
 
 def test_predictions(fitted):
@@ -53,6 +54,7 @@ def test_split_has_the_shares(adata):
 
 def test_metrics_and_history(fitted):
     history, metrics = fitted.uns["e2t"]["history"], fitted.uns["e2t"]["metrics"].set_index("split")
+    assert metrics["model"].tolist() == ["network"] * 3
     assert history.columns.tolist() == ["epoch", "train_loss", "val_loss"]
     assert history["epoch"].tolist() == list(range(20))
     right = fitted.obs["e2t_pred"].astype(str) == fitted.obs["kind"].astype(str)
@@ -153,7 +155,8 @@ def test_params_hold_the_arguments(adata):
     assert json.loads(params["class_weight"]) == weights
     assert params["split"].tolist() == [0.6, 0.2, 0.2]
     assert (params["target"], params["max_epochs"]) == ("kind", 3)
-    assert params["classes"].tolist() == CLASSES
+    assert params["outputs"].tolist() == CLASSES
+    assert params["task"] == "classes"
     assert params["edge2torch_version"] == e2t.__version__
     assert not {"copy", "progress_bar", "trainer_kwargs", "key"} & set(params)
 

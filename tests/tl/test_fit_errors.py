@@ -15,7 +15,7 @@ TARGETS = {
     "no text": (None, ["target=None"]),
     "one class": ("one", ["'one'", "one class", "'x'"]),
     "missing": ("missing", ["'missing'", "3 of 42", "notna"]),
-    "number": ("number", ["'number'", "numbers", "category"]),
+    "number": ("number", ["'number'", "3 whole numbers", "task='classes'", "task='numbers'"]),
     "single cell": ("single", ["'rare'", "single cell"]),
     "equal text": ("twins", ["same text", "'1'"]),
 }

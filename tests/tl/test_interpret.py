@@ -45,8 +45,8 @@ def test_slots(fitted):
     assert e2t.tl.interpret(fitted) is None
     added = {name: set(getattr(fitted, name)) - before[name] for name in before}
     assert added == {**{name: set() for name in before}, "obsm": {"e2t_nodes"}, "varm": {"e2t_features"}}
-    parts = {"graph", "nodes", "params", "coverage", "summary", "model", "history", "metrics", "rank_nodes"}
-    assert set(fitted.uns["e2t"]) == parts
+    parts = {"graph", "nodes", "params", "coverage", "summary", "model", "history", "metrics", "metrics_of_outputs"}
+    assert set(fitted.uns["e2t"]) == parts | {"rank_nodes"}
     for array, shape in ((fitted.obsm["e2t_nodes"], (42, 3)), (fitted.varm["e2t_features"], (12, 3))):
         assert type(array) is np.ndarray
         assert array.dtype == np.float32

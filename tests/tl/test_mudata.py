@@ -384,6 +384,19 @@ def test_counts_are_warned_of_in_their_modality(mdata):
     assert not [warning for warning in caught if "mdata['rna']" in str(warning.message)]
 
 
+def test_a_modality_can_be_the_target(mdata):
+    """Cells of the proteins are in another order."""
+    e2t.pp.build_graph(mdata, {"rna": NETS["rna"]}, min_genes=1)
+    e2t.tl.fit(mdata, "prot", progress_bar=False, **QUICK)
+    one = mdata.copy()
+    one.obsm["proteins"] = mdata["prot"].to_df().loc[mdata.obs_names].add_prefix("prot:")
+    e2t.tl.fit(one, "proteins", progress_bar=False, **QUICK)
+    np.testing.assert_array_equal(mdata.obsm["e2t_values"], one.obsm["e2t_values"])
+    assert mdata.uns["e2t"]["params"]["fit"]["outputs"].tolist() == [f"prot:{name}" for name in PROT]
+    with pytest.raises(e2t.Edge2TorchError, match="target='hto': this modality has no features"):
+        e2t.tl.fit(mdata, "hto", progress_bar=False, **QUICK)
+
+
 def test_a_modality_alone_has_no_result(done):
     with pytest.raises(e2t.Edge2TorchError, match="build_graph"):
         e2t.get.features(done["rna"])

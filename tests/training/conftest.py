@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from edge2torch.cells import Cells, batches
-from edge2torch.training import Classifier
+from edge2torch.training import CLASSES, Learner, make_loss
 
 CLASS_WEIGHT = torch.tensor([0.5, 2.0, 1.0])
 
@@ -26,13 +26,13 @@ def cells() -> Cells:
 
 
 @pytest.fixture
-def make_module() -> Callable[..., Classifier]:
-    def make(**arguments: Any) -> Classifier:
+def make_module() -> Callable[..., Learner]:
+    def make(**arguments: Any) -> Learner:
         with torch.random.fork_rng():
             torch.manual_seed(1)
             model = nn.Sequential(nn.Linear(6, 20), nn.Tanh(), nn.Linear(20, 3))
         settings = {"lr": 0.05, "weight_decay": 0.0, "input_dropout": 0.0, **arguments}
-        return Classifier(model, CLASS_WEIGHT, **settings)
+        return Learner(model, make_loss(CLASSES, CLASS_WEIGHT), **settings)
 
     return make
 

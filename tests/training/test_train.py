@@ -28,7 +28,7 @@ class Recorder(Callback):
 def validation_loss(module, loader):
     x, y = (torch.cat(parts) for parts in zip(*loader, strict=True))
     with torch.no_grad():
-        return float(F.cross_entropy(module.model(x), y, weight=module.class_weight))
+        return float(F.cross_entropy(module.model(x), y, weight=module.loss.weight))
 
 
 def test_the_weights_of_the_best_epoch_are_kept(make_module, loaders):

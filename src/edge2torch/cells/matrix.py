@@ -12,6 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from edge2torch._modalities import is_mudata
+from edge2torch._notes import caller_level
 from edge2torch.cells.features import modalities
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import locate
@@ -154,5 +155,5 @@ def warn_if_counts(matrix: Any, where: str) -> None:
             f"{where} looks like raw counts (whole numbers up to {values.max():.0f}); networks train and explain "
             "better on log values: sc.pp.normalize_total(adata), then sc.pp.log1p(adata)",
             UserWarning,
-            stacklevel=3,
+            stacklevel=caller_level(),
         )

@@ -3,7 +3,8 @@
 from edge2torch.get._coverage import coverage
 from edge2torch.get._features import features
 from edge2torch.get._graph import graph
+from edge2torch.get._metrics import metrics
 from edge2torch.get._model import model
 from edge2torch.get._nodes import nodes
 
-__all__ = ["coverage", "features", "graph", "model", "nodes"]
+__all__ = ["coverage", "features", "graph", "metrics", "model", "nodes"]

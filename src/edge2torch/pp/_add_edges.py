@@ -93,7 +93,7 @@ def add_edges(
         called={"add_edges": record},
         edges=joined,
         nodes=nodes,
-        stale=_keys.Keys(key).of_fit,
+        stale=_keys.Keys(key).of_graph,
         copy=copy,
     )
     note(f"{key}: {len(added):,} edges added{_with_new(new)}")

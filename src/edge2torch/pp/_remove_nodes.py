@@ -73,7 +73,7 @@ def remove_nodes(
         called={"remove_nodes": {"nodes": earlier(adata, key, "remove_nodes", "nodes") + chosen}},
         edges=edges,
         nodes=left,
-        stale=_keys.Keys(key).of_fit,
+        stale=_keys.Keys(key).of_graph,
         copy=copy,
     )
     note(f"{key}: {_summary(draft, chosen, left, unreached)}")

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import inspect
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-import torch
 
 from edge2torch import _keys, _slots
-from edge2torch._checks import check_number, check_seed, check_whole
-from edge2torch.cells import Cells, batches, choose_matrix, is_mudata, modalities, warn_if_counts
-from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get._model import describe_model
-from edge2torch.graph import add_outputs, node_table
-from edge2torch.nn import EdgeModel
-from edge2torch.nn.state import seeded
+from edge2torch.graph import node_table
 from edge2torch.pp._edit import read_draft
-from edge2torch.tl._labels import Labels, read_labels
-from edge2torch.tl._predict import prediction
-from edge2torch.training import PARTS, Classifier, classification_metrics, predict_proba, stratified_split, train
+from edge2torch.tl._learn import Learned, check_settings, learn
+from edge2torch.tl._predict import predicted_slots
+from edge2torch.tl._target import read_groups, read_target
+from edge2torch.training import NUMBERS, PARTS, Target, baselines, score, split_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy.typing as npt
     from anndata import AnnData
     from mudata import MuData
@@ -37,8 +30,9 @@ UNRECORDED = ("adata", "trainer_kwargs", "key", "copy", "progress_bar")
 
 def fit(
     adata: AnnData | MuData,
-    target: str,
+    target: str | Sequence[str],
     *,
+    task: Literal["classes", "labels", "numbers"] | None = None,
     layer: str | None = None,
     use_raw: bool = False,
     backend: str = "feedforward",
@@ -54,7 +48,10 @@ def fit(
     lr: float = 3e-3,
     weight_decay: float = 1e-2,
     class_weight: Literal["balanced"] | Mapping[str, float] | None = "balanced",
+    label_smoothing: float = 0.0,
     split: Sequence[float] | str = (0.7, 0.1, 0.2),
+    groups: str | None = None,
+    compare: bool = False,
     random_state: int = 0,
     accelerator: str = "auto",
     trainer_kwargs: Mapping[str, Any] | None = None,
@@ -62,18 +59,24 @@ def fit(
     copy: bool = False,
     progress_bar: bool = True,
 ) -> AnnData | MuData | None:
-    """Train the graph of an AnnData to predict a class from the expression of its genes.
+    """Train the graph of an AnnData to predict classes, labels or numbers from the expression of its genes.
 
-    Every class becomes an output node of the graph, which is compiled and trained on cells by genes, aligned by name.
-    Training stops when the loss on the validation cells has not become lower for ``patience`` epochs; the weights of
-    the best epoch are kept.
+    Every class, label or number becomes an output node of the graph, which is compiled and trained on cells by genes,
+    aligned by name. Training stops when the loss on the validation cells has not become lower for ``patience`` epochs;
+    the weights of the best epoch are kept.
 
     Parameters
     ----------
     adata
         Cells by genes, with a graph from :func:`edge2torch.pp.build_graph`. Log values or scaled values, not counts.
     target
-        Column of ``adata.obs`` with the classes.
+        What to predict: a column of ``adata.obs``, several columns, or a key of ``adata.obsm`` (an array, a sparse
+        matrix or a DataFrame, cells x outputs). Of a MuData also a modality, such as its proteins.
+    task
+        ``"classes"``: one class per cell (cross-entropy); ``"labels"``: yes or no for each output (binary
+        cross-entropy); ``"numbers"`` (squared error; each is brought to mean 0 and deviation 1 for the training). By
+        default text and categories are classes, several columns of truth values are labels, and other numbers are
+        numbers; where whole numbers could be either, it must be said.
     layer
         Key of ``adata.layers`` to train on instead of ``adata.X``.
     use_raw
@@ -95,11 +98,18 @@ def fit(
     lr, weight_decay
         Learning rate of Adam, and strength of the L2 penalty on weights and biases.
     class_weight
-        ``"balanced"`` lets every class count the same, a mapping gives the weight of each class, ``None`` lets every
-        cell count the same.
+        ``"balanced"`` lets every class count the same, and positive and negative cells of every label; a mapping gives
+        the weight of each class, or of the positive cells of each label; ``None`` lets every cell count the same.
+    label_smoothing
+        Share of the probability that is spread over all classes in the loss.
     split
-        Shares of train, validation and test cells in every class; or a column of ``adata.obs`` that holds
+        Shares of train, validation and test cells, in every class; or a column of ``adata.obs`` that holds
         ``"train"``, ``"validation"`` and ``"test"``.
+    groups
+        Column of ``adata.obs``, such as donors, whose cells are never in two parts of the split.
+    compare
+        Whether to score simple models as well, trained on the same genes and cells: the shares of the classes (or
+        the mean), and logistic (or ridge) regression. They are rows of the metrics.
     random_state
         Seed of the split, the initial weights, the order of cells, and dropout.
     accelerator, trainer_kwargs
@@ -116,22 +126,25 @@ def fit(
     ``None``, or the copy. Sets:
 
     ``adata.obs[key + "_pred"]``, ``adata.obs[key + "_split"]``
-        Predicted class; ``"train"``, ``"validation"`` or ``"test"``.
-    ``adata.obsm[key + "_proba"]``
-        Probabilities, cells x outputs, in the order of the output nodes in ``uns[key]["nodes"]``.
+        Predicted class, or number if there is one; ``"train"``, ``"validation"`` or ``"test"``.
+    ``adata.obsm[key + "_proba"]``, ``adata.obsm[key + "_values"]``
+        Probabilities of classes or labels; numbers, in their units: cells x outputs, in the order of the output nodes
+        in ``uns[key]["nodes"]``.
     ``adata.uns[key]["graph"]``, ``["nodes"]``
         Now with the output nodes, their edges (``prior`` is ``"readout"``) and the ``weight`` of every edge.
     ``adata.uns[key]["model"]``
         All that is needed to rebuild the model.
-    ``adata.uns[key]["history"]``, ``["metrics"]``
-        Losses per epoch; accuracy, balanced accuracy and macro F1 for each part of the split.
+    ``adata.uns[key]["history"]``
+        Losses per epoch.
+    ``adata.uns[key]["metrics"]``, ``["metrics_of_outputs"]``
+        How good predictions are in each part of the split, see :func:`edge2torch.get.metrics`.
 
     Earlier predictions and scores under the same key are removed.
 
     Raises
     ------
     Edge2TorchError
-        If the classes, the genes, or an argument cannot be used; nothing is written then.
+        If the target, the genes, or an argument cannot be used; nothing is written then.
 
     Examples
     --------
@@ -145,117 +158,34 @@ def fit(
     """
     called = {name: value for name, value in locals().items() if name not in UNRECORDED}
     _slots.check_adata(adata)
-    _check_arguments(called)
     edges = read_draft(adata, key).edges
-    labels = read_labels(adata, target)
-    called["class_weight"] = _check_class_weight(class_weight, labels.classes)
-    part = _given_split(adata, split) if isinstance(split, str) else stratified_split(labels.codes, split, random_state)
-    edges, output_of = add_outputs(edges, labels.classes, readout)
-    with seeded(random_state):
-        settings = {name: called[name] for name in ("backend", "activation", "width", "steps", "dropout")}
-        model, artifact = compile_graph(edges, **settings, quiet=True)
-        matrix, names = choose_matrix(adata, layer, use_raw, artifact.feature_names)
-        position = np.array([artifact.output_nodes.index(output_of[name]) for name in labels.classes])
-        cells = Cells(
-            matrix,
-            list(names),
-            artifact.feature_names,
-            position[labels.codes],
-            where="adata.raw.var_names" if use_raw else "adata.var_names",
-        )
-        for held_by, columns in _parts(adata, artifact.feature_names).items():
-            place = "raw" if use_raw else f"layers[{layer!r}]" if layer else "X"
-            warn_if_counts(cells.matrix[:, columns], f"{held_by}.{place}")
-        weights = _class_weights(labels, called["class_weight"], part == "train")
-        module = Classifier(
-            model,
-            torch.tensor(weights[np.argsort(position)], dtype=torch.float32),
-            lr=lr,
-            weight_decay=weight_decay,
-            input_dropout=input_dropout,
-        )
-        history = train(
-            module,
-            batches(
-                cells,
-                int(batch_size),
-                np.flatnonzero(part == "train"),
-                shuffle=torch.Generator().manual_seed(int(random_state)),
-            ),
-            batches(cells, 1024, np.flatnonzero(part == "validation")),
-            max_epochs=int(max_epochs),
-            patience=int(patience),
-            accelerator=accelerator,
-            progress_bar=progress_bar,
-            trainer_kwargs=trainer_kwargs,
-        )
-    result = _Result(model.cpu(), artifact, labels, output_of, position, part, history, predict_proba(model, cells))
+    wanted = read_target(adata, target, task)
+    settings = check_settings(called, wanted)
+    part = _split(adata, split, groups, wanted, random_state)
+    learned = learn(adata, edges, wanted, part, settings, trainer_kwargs=trainer_kwargs, progress_bar=progress_bar)
+    predictions: dict[str, npt.NDArray[Any]] = {"network": learned.predicted}
+    if compare:
+        predictions |= _baselines(learned, wanted, part, settings)
     adata = adata.copy() if copy else adata
-    _write(adata, key, result, called)
+    _write(adata, key, learned, target=wanted, part=part, settings=settings, predictions=predictions)
     return adata if copy else None
 
 
-def _parts(adata: AnnData | MuData, features: Sequence[str]) -> dict[str, npt.NDArray[np.intp]]:
-    """Positions of the inputs that are from each modality, by what to call it."""
-    if not is_mudata(adata):
-        return {"adata": np.arange(len(features))}
-    names = pd.Index(features)
-    own = {name: names.isin([f"{name}:{gene}" for gene in part.var_names]) for name, part in modalities(adata).items()}
-    return {f"mdata[{name!r}]": np.flatnonzero(here) for name, here in own.items() if here.any()}
+def fit_settings() -> dict[str, Any]:
+    """Arguments of :func:`fit` with their defaults, without the target and what is not recorded."""
+    parameters = inspect.signature(fit).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in UNRECORDED}
 
 
-@dataclass(frozen=True, eq=False)
-class _Result:
-    model: EdgeModel
-    artifact: CompileArtifact
-    labels: Labels
-    output_of: dict[str, str]
-    position: npt.NDArray[np.intp]
-    part: npt.NDArray[np.object_]
-    history: pd.DataFrame
-    proba: npt.NDArray[np.float32]
-
-
-def _write(adata: AnnData | MuData, key: str, result: _Result, called: dict[str, Any]) -> None:
-    keys = _keys.Keys(key)
-    classes = result.labels.classes
-    known = _slots.nodes_table(adata, key)
-    known = known[known["kind"] != "output"]
-    label_of = {
-        **dict(zip(known["node"], known["label"], strict=True)),
-        **{output: name for name, output in result.output_of.items()},
-    }
-    predicted = np.argsort(result.position)[result.proba.argmax(axis=1)]
-    _slots.write(
-        adata,
-        key,
-        called={"fit": {**called, "classes": classes}},
-        uns={
-            _keys.GRAPH: result.artifact.graph.edges.assign(weight=result.model.edge_weights().detach().numpy()),
-            _keys.NODES: node_table(result.artifact.graph, label_of, result.artifact.output_nodes),
-            _keys.MODEL: describe_model(result.model, result.artifact),
-            _keys.HISTORY: result.history,
-            _keys.METRICS: classification_metrics(result.labels.codes, predicted, result.part),
-        },
-        obs={
-            keys.pred: prediction(adata, [classes[i] for i in predicted], classes, called["target"]),
-            keys.split: pd.Categorical(result.part, categories=list(PARTS)),
-        },
-        obsm={keys.proba: result.proba},
-        stale=keys.of_interpret,
-    )
-
-
-def _check_arguments(called: Mapping[str, Any]) -> None:
-    activation = called["activation"]
-    if activation is not None and not isinstance(activation, str):
-        raise Edge2TorchError(f"activation={activation!r} must be a name, so that the model can be rebuilt from a file")
-    for name in ("max_epochs", "patience", "batch_size"):
-        check_whole(name, called[name])
-    check_number("lr", called["lr"], positive=True)
-    check_number("weight_decay", called["weight_decay"])
-    check_number("input_dropout", called["input_dropout"], below=1)
-    check_seed(called["random_state"])
+def _split(
+    adata: AnnData | MuData, split: Sequence[float] | str, groups: str | None, target: Target, random_state: int
+) -> npt.NDArray[np.object_]:
+    if isinstance(split, str):
+        if groups is not None:
+            raise Edge2TorchError(f"split={split!r} names the parts, so groups={groups!r} has nothing to say: pass one")
+        return _given_split(adata, split)
+    donors = None if groups is None else read_groups(adata, groups)
+    return split_cells(split, random_state, n_cells=adata.n_obs, labels=target.strata, groups=donors)
 
 
 def _given_split(adata: AnnData | MuData, column: str) -> npt.NDArray[np.object_]:
@@ -271,32 +201,77 @@ def _given_split(adata: AnnData | MuData, column: str) -> npt.NDArray[np.object_
     return part
 
 
-def _check_class_weight(class_weight: Any, classes: Sequence[str]) -> str | dict[str, float] | None:
-    if class_weight is None or (isinstance(class_weight, str) and class_weight == "balanced"):
-        return class_weight
-    if not isinstance(class_weight, Mapping):
-        raise Edge2TorchError(f"class_weight={class_weight!r} is unknown; use 'balanced', a mapping or None")
-    given = {str(name): weight for name, weight in class_weight.items()}
-    differing = sorted(set(given) ^ set(classes))
-    if differing:
-        raise Edge2TorchError(
-            f"class_weight must have exactly the classes of the target; it differs in {some(differing)}"
-        )
-    for name, weight in given.items():
-        check_number(f"class_weight[{name!r}]", weight, positive=True)
-    return {name: float(weight) for name, weight in given.items()}
+def _baselines(
+    learned: Learned, target: Target, part: npt.NDArray[np.object_], settings: Mapping[str, Any]
+) -> dict[str, npt.NDArray[Any]]:
+    """Predictions of simple models that see the cells that trained the network."""
+    weight = settings["class_weight"]
+    if isinstance(weight, Mapping):
+        weight = {code: weight[name] for code, name in enumerate(target.names)}
+    training = part == "train"
+    cells = learned.cells.matrix
+    return baselines(
+        target.task,
+        cells[training],
+        target.truth[training],
+        cells,
+        len(target.names),
+        class_weight=weight,
+        random_state=int(settings["random_state"]),
+    )
 
 
-def _class_weights(
-    labels: Labels, class_weight: str | Mapping[str, float] | None, training: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float64]:
-    """Weight of each class in the loss; "balanced" is cells / (classes x cells of the class), as in scikit-learn."""
-    counts = np.bincount(labels.codes[training], minlength=len(labels.classes))
-    absent = [name for name, count in zip(labels.classes, counts, strict=True) if not count]
-    if absent:
-        raise Edge2TorchError(f"{len(absent)} classes have no cell to train on: {some(absent)}; change split")
-    if class_weight is None:
-        return np.ones(counts.size)
-    if isinstance(class_weight, str):
-        return np.asarray(counts.sum() / (counts.size * counts), dtype=float)
-    return np.array([class_weight[name] for name in labels.classes])
+def _of_model(model: str, table: pd.DataFrame) -> pd.DataFrame:
+    table.insert(0, "model", model)
+    return table
+
+
+def _write(
+    adata: AnnData | MuData,
+    key: str,
+    learned: Learned,
+    *,
+    target: Target,
+    part: npt.NDArray[np.object_],
+    settings: Mapping[str, Any],
+    predictions: Mapping[str, npt.NDArray[Any]],
+) -> None:
+    keys = _keys.Keys(key)
+    known = _slots.nodes_table(adata, key)
+    known = known[known["kind"] != "output"]
+    label_of = {
+        **dict(zip(known["node"], known["label"], strict=True)),
+        **{output: name for name, output in learned.output_of.items()},
+    }
+    scored = [score(target.task, target.names, target.truth, values, part) for values in predictions.values()]
+    whole, outputs = (
+        pd.concat([_of_model(model, table) for model, table in zip(predictions, tables, strict=True)])
+        for tables in zip(*scored, strict=True)
+    )
+    recorded = {**settings, "task": target.task, "outputs": target.names}
+    if target.task == NUMBERS:
+        recorded |= {"mean": learned.scale.mean, "std": learned.scale.std}
+    obs, obsm = predicted_slots(
+        adata,
+        keys,
+        recorded,
+        predicted=learned.predicted,
+        output_nodes=learned.artifact.output_nodes,
+        label_of=label_of,
+    )
+    _slots.write(
+        adata,
+        key,
+        called={"fit": recorded},
+        uns={
+            _keys.GRAPH: learned.artifact.graph.edges.assign(weight=learned.model.edge_weights().detach().numpy()),
+            _keys.NODES: node_table(learned.artifact.graph, label_of, learned.artifact.output_nodes),
+            _keys.MODEL: describe_model(learned.model, learned.artifact),
+            _keys.HISTORY: learned.history,
+            _keys.METRICS: whole.reset_index(drop=True),
+            _keys.METRICS_OF_OUTPUTS: outputs.reset_index(drop=True),
+        },
+        obs={**obs, keys.split: pd.Categorical(part, categories=list(PARTS))},
+        obsm=obsm,
+        stale=keys.of_fit,
+    )

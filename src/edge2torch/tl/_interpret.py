@@ -14,8 +14,8 @@ from edge2torch.attribution import Request, feature_scores, find_pair, node_scor
 from edge2torch.cells import feature_names
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get._model import model as get_model
-from edge2torch.tl._predict import fitted_cells
-from edge2torch.training import predict_proba
+from edge2torch.tl._predict import fitted_cells, scale_of
+from edge2torch.training import CLASSES, NUMBERS, predict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -58,7 +58,8 @@ def interpret(
         A method of Captum that exists for features and for layers: ``"IntegratedGradients"`` (with
         ``LayerConductance``; the default), ``"DeepLift"``, ``"GradientShap"``, ``"InputXGradient"``, ...
     target
-        Which class is explained in a cell: its own (``"label"``), the ``"predicted"`` one, or one for all, by name.
+        Which class is explained in a cell: its own (``"label"``), the ``"predicted"`` one, or one for all, by name. Of
+        labels and numbers, one by name; where there is only one, it need not be named.
     baseline
         Reference input: ``"zero"``, ``"mean"`` (of all cells), or an array (inputs,) or (n, inputs), in the order of
         the inputs in ``uns[key]["nodes"]``.
@@ -80,7 +81,7 @@ def interpret(
 
     Returns
     -------
-    ``None``, or the copy. All scores are in units of the logit. Sets:
+    ``None``, or the copy. Scores are in units of the logit, or of the number. Sets:
 
     ``adata.obsm[key + "_nodes"]``
         Cells x hidden nodes, in the order of ``uns[key]["nodes"]``; see :func:`edge2torch.get.nodes`.
@@ -122,12 +123,15 @@ def interpret(
     fit_params = _slots.params(adata, key, "fit")
     cells = fitted_cells(adata, artifact.feature_names, fit_params)
     nodes = _slots.nodes_table(adata, key)
-    explained = _explained(adata, target, fit_params, nodes, lambda: predict_proba(model, cells).argmax(axis=1))
-    groups = _groups(adata, groupby, str(fit_params["target"]), explained, nodes)
+    explained = _explained(adata, target, fit_params, nodes, lambda: predict(model, cells, CLASSES).argmax(axis=1))
+    groups = _groups(adata, groupby, _column_of_classes(fit_params), explained, nodes)
     request = Request(
         baseline=_baseline(baseline, cells), n_steps=n_steps, batch_size=batch_size, random_state=random_state
     )
     features, of_nodes = _scores(model, methods, cells, explained, request)
+    if str(fit_params["task"]) == NUMBERS:  # the model works with deviations from the mean
+        unit = _units(fit_params, nodes)[explained][:, None]
+        features, of_nodes = features * unit, of_nodes * unit
     hidden = np.flatnonzero(nodes["kind"] == "hidden")
     scores = np.ascontiguousarray(of_nodes[:, hidden - len(artifact.feature_names)])
     keys = _keys.Keys(key)
@@ -162,6 +166,13 @@ def _explained(
 ) -> npt.NDArray[np.int64]:
     """Find the output that is explained in each cell."""
     outputs = nodes.loc[nodes["kind"] == "output", "label"].tolist()
+    if len(outputs) == 1 and target == "label":
+        target = outputs[0]
+    if str(fit_params["task"]) != CLASSES and target in ("label", "predicted"):
+        raise Edge2TorchError(
+            f"target={target!r} is for one class per cell, but the model predicts {len(outputs):,} "
+            f"{fit_params['task']}: name one of them, {some(outputs, 20)}"
+        )
     if target == "predicted":
         return predict()
     if target != "label":
@@ -179,6 +190,19 @@ def _explained(
             f"{some(unknown)}; use target='predicted' or a class"
         )
     return np.asarray(codes, dtype=np.int64)
+
+
+def _column_of_classes(fit_params: Mapping[str, Any]) -> str:
+    """Column of ``obs`` with the classes that the model was fitted to; empty if it was fitted to something else."""
+    return str(fit_params["target"]) if str(fit_params["task"]) == CLASSES else ""
+
+
+def _units(fit_params: Mapping[str, Any], nodes: pd.DataFrame) -> npt.NDArray[np.float32]:
+    """Deviation of the numbers that the model predicts, in the order of its outputs."""
+    names = [str(name) for name in fit_params["outputs"]]
+    std = scale_of(fit_params).std
+    outputs = nodes.loc[nodes["kind"] == "output", "label"]
+    return np.array([std[names.index(str(name))] for name in outputs], dtype=np.float32)
 
 
 def _groups(

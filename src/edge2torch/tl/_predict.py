@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from edge2torch import _keys, _slots
 from edge2torch.cells import Cells, choose_matrix
 from edge2torch.get import model as get_model
-from edge2torch.training import predict_proba
+from edge2torch.training import LABELS, NUMBERS, Scale
+from edge2torch.training import predict as network_predict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    import numpy.typing as npt
     from anndata import AnnData
     from mudata import MuData
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 def predict(
     adata: AnnData | MuData, reference: AnnData | MuData | None = None, *, key: str = _keys.DEFAULT, copy: bool = False
 ) -> AnnData | MuData | None:
-    """Predict the class of cells with a trained model.
+    """Predict classes, labels or numbers of cells with a trained model.
 
     Parameters
     ----------
@@ -38,8 +41,9 @@ def predict(
 
     Returns
     -------
-    ``None``, or the copy. Sets ``adata.obs[key + "_pred"]`` (class) and ``adata.obsm[key + "_proba"]`` (probabilities,
-    cells x outputs). With a ``reference``, its graph, nodes, params and model are copied to ``adata.uns[key]``, too.
+    ``None``, or the copy. Sets ``adata.obs[key + "_pred"]`` (class, or number if there is one) and
+    ``adata.obsm[key + "_proba"]`` (probabilities) or ``adata.obsm[key + "_values"]`` (numbers), cells x outputs. With a
+    ``reference``, its graph, nodes, params and model are copied to ``adata.uns[key]``, too.
 
     Raises
     ------
@@ -54,26 +58,75 @@ def predict(
     model, artifact = get_model(source, key=key)
     fit_params = _slots.params(source, key, "fit")
     cells = fitted_cells(adata, artifact.feature_names, fit_params)
-    proba = predict_proba(model, cells)
     nodes = _slots.nodes_table(source, key)
-    class_of = dict(zip(nodes["node"], nodes["label"], strict=True))
-    predicted = [class_of[artifact.output_nodes[i]] for i in proba.argmax(axis=1)]
+    label_of = dict(zip(nodes["node"], nodes["label"], strict=True))
+    names = [str(name) for name in fit_params["outputs"]]
+    order = [[label_of[node] for node in artifact.output_nodes].index(name) for name in names]
+    task = str(fit_params["task"])
+    said = network_predict(model, cells, task)[:, order]
+    predicted = scale_of(fit_params).restore(said) if task == NUMBERS else said
     keys = _keys.Keys(key)
+    obs, obsm = predicted_slots(
+        adata, keys, fit_params, predicted=predicted, output_nodes=artifact.output_nodes, label_of=label_of
+    )
     adata = adata.copy() if copy else adata
     carried = {}
     if reference is not None:
         parts = (_keys.GRAPH, _keys.NODES, _keys.MODEL, _keys.PARAMS)
         carried = {part: deepcopy(_slots.results(source, key, part, "e2t.tl.fit")) for part in parts}
-        carried[_keys.PARAMS].pop("interpret", None)
+        for step in ("interpret", "cross_validate"):  # of which nothing is carried over
+            carried[_keys.PARAMS].pop(step, None)
     _slots.write(
         adata,
         key,
         uns=carried,
-        obs={keys.pred: prediction(adata, predicted, fit_params["classes"], str(fit_params["target"]))},
-        obsm={keys.proba: proba},
+        obs=obs,
+        obsm=obsm,
         stale=keys.of_build._replace(steps=()) if carried else _keys.NOTHING,
     )
     return adata if copy else None
+
+
+def scale_of(fit_params: Mapping[str, Any]) -> Scale:
+    """Mean and deviation of what was predicted, 0 and 1 if it was no numbers."""
+    n = len(fit_params["outputs"])
+    mean, std = fit_params.get("mean", np.zeros(n)), fit_params.get("std", np.ones(n))
+    return Scale(np.asarray(mean, dtype=float), np.asarray(std, dtype=float))
+
+
+def predicted_slots(
+    adata: AnnData | MuData,
+    keys: _keys.Keys,
+    fit_params: Mapping[str, Any],
+    *,
+    predicted: npt.NDArray[np.floating],
+    output_nodes: Sequence[str],
+    label_of: Mapping[str, str],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Predictions as columns of ``obs`` and arrays of ``obsm``.
+
+    Parameters
+    ----------
+    adata
+        The cells.
+    keys
+        Names of the slots.
+    fit_params
+        What the model was fitted with.
+    predicted
+        Probabilities or numbers, cells x outputs, in the order of ``fit_params["outputs"]``.
+    output_nodes, label_of
+        Output nodes of the model, in order, and which output each is.
+    """
+    names = [str(name) for name in fit_params["outputs"]]
+    in_order = np.ascontiguousarray(predicted[:, [names.index(label_of[node]) for node in output_nodes]])
+    task = str(fit_params["task"])
+    if task == NUMBERS:
+        return ({keys.pred: predicted[:, 0].copy()} if len(names) == 1 else {}), {keys.numbers: in_order}
+    if task == LABELS:
+        return {}, {keys.proba: in_order}
+    chosen = [names[k] for k in predicted.argmax(axis=1)]
+    return {keys.pred: prediction(adata, chosen, names, str(fit_params["target"]))}, {keys.proba: in_order}
 
 
 def prediction(adata: AnnData | MuData, predicted: Sequence[str], classes: Sequence[str], target: str) -> pd.Series:

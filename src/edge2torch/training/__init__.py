@@ -1,9 +1,28 @@
-"""Training: splits, the Lightning module, metrics."""
+"""Training: what is predicted, splits, the Lightning module, metrics."""
 
-from edge2torch.training.classifier import Classifier
-from edge2torch.training.metrics import classification_metrics
-from edge2torch.training.predict import predict_proba
-from edge2torch.training.split import PARTS, stratified_split
+from edge2torch.training.baselines import baselines
+from edge2torch.training.learner import Learner, make_loss
+from edge2torch.training.metrics import score
+from edge2torch.training.predict import predict
+from edge2torch.training.split import PARTS, folds, split_cells, with_validation
+from edge2torch.training.target import CLASSES, LABELS, NUMBERS, TASKS, Scale, Target
 from edge2torch.training.train import train
 
-__all__ = ["PARTS", "Classifier", "classification_metrics", "predict_proba", "stratified_split", "train"]
+__all__ = [
+    "CLASSES",
+    "LABELS",
+    "NUMBERS",
+    "PARTS",
+    "TASKS",
+    "Learner",
+    "Scale",
+    "Target",
+    "baselines",
+    "folds",
+    "make_loss",
+    "predict",
+    "score",
+    "split_cells",
+    "train",
+    "with_validation",
+]

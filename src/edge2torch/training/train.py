@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.utils.data import DataLoader
 
-    from edge2torch.training.classifier import Classifier
+    from edge2torch.training.learner import Learner
 
 
 class BestEpoch(Callback):
@@ -68,7 +68,7 @@ class Progress(Callback):
 
 
 def train(
-    module: Classifier,
+    module: Learner,
     train_cells: DataLoader[tuple[Tensor, ...]],
     validation_cells: DataLoader[tuple[Tensor, ...]],
     *,

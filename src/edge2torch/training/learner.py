@@ -7,16 +7,35 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from edge2torch.training.target import CLASSES, LABELS
 
-class Classifier(L.LightningModule):
-    """Train a model to tell classes apart.
+
+def make_loss(task: str, weight: Tensor | None = None, label_smoothing: float = 0.0) -> nn.Module:
+    """Make the loss of a task: mean over cells (and outputs) of what the outputs of a model are off.
+
+    Parameters
+    ----------
+    task
+        ``"classes"``: cross-entropy; ``"labels"``: binary cross-entropy; ``"numbers"``: squared difference.
+    weight
+        Weight of each class, or of the positive cells of each label, shape (outputs,).
+    label_smoothing
+        Share of the probability that is spread over all classes (Szegedy et al. 2016, arXiv:1512.00567).
+    """
+    if task == CLASSES:
+        return nn.CrossEntropyLoss(weight=weight, label_smoothing=label_smoothing)
+    return nn.BCEWithLogitsLoss(pos_weight=weight) if task == LABELS else nn.MSELoss()
+
+
+class Learner(L.LightningModule):
+    """Train a model.
 
     Parameters
     ----------
     model
-        Maps (cells, features) to one logit per class.
-    class_weight
-        Weight of each class in the loss, shape (classes,).
+        Maps (cells, features) to (cells, outputs).
+    loss
+        Of outputs and what is known, see :func:`make_loss`.
     lr
         Learning rate of Adam (Kingma & Ba 2015, arXiv:1412.6980).
     weight_decay
@@ -26,20 +45,18 @@ class Classifier(L.LightningModule):
         Probability with which a feature of a cell is set to 0 in training; the others are scaled up.
     """
 
-    class_weight: Tensor
-
     def __init__(
-        self, model: nn.Module, class_weight: Tensor, *, lr: float, weight_decay: float, input_dropout: float
+        self, model: nn.Module, loss: nn.Module, *, lr: float, weight_decay: float, input_dropout: float
     ) -> None:
         super().__init__()
         self.model = model
         self.lr = lr
         self.weight_decay = weight_decay
         self.input_dropout = input_dropout
-        self.register_buffer("class_weight", class_weight)
+        self.loss = loss
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map features to logits."""
+        """Map features to outputs."""
         out: Tensor = self.model(F.dropout(x, self.input_dropout, self.training))
         return out
 
@@ -53,7 +70,7 @@ class Classifier(L.LightningModule):
 
     def _loss(self, batch: tuple[Tensor, Tensor], name: str) -> Tensor:
         x, y = batch
-        loss = F.cross_entropy(self(x), y, weight=self.class_weight)
+        loss: Tensor = self.loss(self(x), y)
         self.log(name, loss, on_step=False, on_epoch=True, batch_size=len(x))
         return loss
 

@@ -1,0 +1,214 @@
+"""Compiling and training, without reading or writing an AnnData's slots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from edge2torch._checks import check_number, check_seed, check_whole
+from edge2torch.cells import Cells, batches, choose_matrix, is_mudata, modalities, warn_if_counts
+from edge2torch.compile import CompileArtifact, compile_graph
+from edge2torch.errors import Edge2TorchError, some
+from edge2torch.graph import add_outputs
+from edge2torch.nn import EdgeModel
+from edge2torch.nn.state import seeded
+from edge2torch.training import CLASSES, LABELS, NUMBERS, Learner, Scale, Target, make_loss, predict, train
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from mudata import MuData
+
+#: arguments of ``tl.fit`` that say what the model is
+OF_MODEL = ("backend", "activation", "width", "steps", "dropout")
+#: most that "balanced" makes of the positive cells of a label
+MOST_WEIGHT = 100.0
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """A trained model.
+
+    Attributes
+    ----------
+    model, artifact
+        The model, on the CPU, and its names.
+    output_of
+        Name of the output node of each class, label or number.
+    scale
+        Of numbers.
+    history
+        Losses per epoch.
+    cells
+        All cells, as the model reads them.
+    predicted
+        Probabilities or numbers, (cells, outputs) in the order of the names of the target.
+    """
+
+    model: EdgeModel
+    artifact: CompileArtifact
+    output_of: dict[str, str]
+    scale: Scale
+    history: pd.DataFrame
+    cells: Cells
+    predicted: npt.NDArray[np.floating]
+
+    @property
+    def position(self) -> npt.NDArray[np.intp]:
+        """Position among the outputs of the model, per name of the target."""
+        return np.array([self.artifact.output_nodes.index(node) for node in self.output_of.values()], dtype=np.intp)
+
+
+def check_settings(called: Mapping[str, Any], target: Target) -> dict[str, Any]:
+    """Check the arguments of ``tl.fit`` that say how to train; return them as they are recorded."""
+    activation = called["activation"]
+    if activation is not None and not isinstance(activation, str):
+        raise Edge2TorchError(f"activation={activation!r} must be a name, so that the model can be rebuilt from a file")
+    for name in ("max_epochs", "patience", "batch_size"):
+        check_whole(name, called[name])
+    check_number("lr", called["lr"], positive=True)
+    check_number("weight_decay", called["weight_decay"])
+    check_number("input_dropout", called["input_dropout"], below=1)
+    check_number("label_smoothing", called["label_smoothing"], below=1)
+    if called["label_smoothing"] and target.task != CLASSES:
+        raise Edge2TorchError(f"label_smoothing is for classes, but the task is {target.task!r}")
+    check_seed(called["random_state"])
+    columns = called["target"]
+    if not isinstance(columns, str):
+        columns = list(columns) if len(columns) > 1 else columns[0]
+    return {**called, "target": columns, "class_weight": _check_class_weight(called["class_weight"], target)}
+
+
+def learn(
+    adata: AnnData | MuData,
+    edges: pd.DataFrame,
+    target: Target,
+    part: npt.NDArray[np.object_],
+    settings: Mapping[str, Any],
+    *,
+    trainer_kwargs: Mapping[str, Any] | None,
+    progress_bar: bool,
+) -> Learned:
+    """Compile a graph and train it.
+
+    Parameters
+    ----------
+    adata
+        The cells; left as they are.
+    edges
+        Edge list without outputs.
+    target
+        What to predict.
+    part
+        ``"train"``, ``"validation"`` or ``"test"`` per cell.
+    settings
+        Arguments of ``tl.fit``, checked.
+    trainer_kwargs, progress_bar
+        See ``tl.fit``.
+    """
+    layer, use_raw, seed = settings["layer"], settings["use_raw"], int(settings["random_state"])
+    edges, output_of = add_outputs(edges, target.names, settings["readout"])
+    with seeded(seed):
+        model, artifact = compile_graph(edges, **{name: settings[name] for name in OF_MODEL}, quiet=True)
+        matrix, names = choose_matrix(adata, layer, use_raw, artifact.feature_names)
+        position = np.array([artifact.output_nodes.index(output_of[name]) for name in target.names])
+        training = part == "train"
+        scale = Scale.of(target, training)
+        cells = Cells(
+            matrix,
+            list(names),
+            artifact.feature_names,
+            target.in_order(position, scale),
+            where="adata.raw.var_names" if use_raw else "adata.var_names",
+        )
+        _warn_if_counts(adata, cells, artifact.feature_names, layer, use_raw)
+        weights = _weights(target, settings["class_weight"], training)
+        learner = Learner(
+            model,
+            make_loss(
+                target.task,
+                None if weights is None else torch.tensor(weights[np.argsort(position)], dtype=torch.float32),
+                float(settings["label_smoothing"]),
+            ),
+            lr=settings["lr"],
+            weight_decay=settings["weight_decay"],
+            input_dropout=settings["input_dropout"],
+        )
+        order = torch.Generator().manual_seed(seed)
+        history = train(
+            learner,
+            batches(cells, int(settings["batch_size"]), np.flatnonzero(training), shuffle=order),
+            batches(cells, 1024, np.flatnonzero(part == "validation")),
+            max_epochs=int(settings["max_epochs"]),
+            patience=int(settings["patience"]),
+            accelerator=settings["accelerator"],
+            progress_bar=progress_bar,
+            trainer_kwargs=trainer_kwargs,
+        )
+    said = predict(model.cpu(), cells, target.task)[:, position]
+    predicted = scale.restore(said) if target.task == NUMBERS else said
+    return Learned(model, artifact, output_of, scale, history, cells, predicted)
+
+
+def _warn_if_counts(
+    adata: AnnData | MuData, cells: Cells, features: Sequence[str], layer: str | None, use_raw: bool
+) -> None:
+    """Warn of each modality that holds raw counts."""
+    place = "raw" if use_raw else f"layers[{layer!r}]" if layer else "X"
+    if not is_mudata(adata):
+        warn_if_counts(cells.matrix, f"adata.{place}")
+        return
+    names = pd.Index(features)
+    for name, held in modalities(adata).items():
+        own = np.flatnonzero(names.isin([f"{name}:{gene}" for gene in held.var_names]))
+        if own.size:
+            warn_if_counts(cells.matrix[:, own], f"mdata[{name!r}].{place}")
+
+
+def _check_class_weight(class_weight: Any, target: Target) -> str | dict[str, float] | None:
+    if class_weight is None or (isinstance(class_weight, str) and class_weight == "balanced"):
+        return class_weight
+    if not isinstance(class_weight, Mapping):
+        raise Edge2TorchError(f"class_weight={class_weight!r} is unknown; use 'balanced', a mapping or None")
+    if target.task not in (CLASSES, LABELS):
+        raise Edge2TorchError("class_weight is for classes and labels, but the target holds numbers: pass None")
+    given = {str(name): weight for name, weight in class_weight.items()}
+    differing = sorted(set(given) ^ set(target.names))
+    if differing:
+        raise Edge2TorchError(
+            f"class_weight must have exactly the classes of the target; it differs in {some(differing)}"
+        )
+    for name, weight in given.items():
+        check_number(f"class_weight[{name!r}]", weight, positive=True)
+    return {name: float(weight) for name, weight in given.items()}
+
+
+def _weights(
+    target: Target, class_weight: str | Mapping[str, float] | None, training: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64] | None:
+    """Weight of each class, or of the positive cells of each label, in the loss.
+
+    "balanced" is cells / (classes x cells of the class), as in scikit-learn; for a label, negative / positive cells.
+    """
+    if target.task == CLASSES:
+        counts = np.bincount(target.truth[training].astype(np.intp), minlength=len(target.names)).astype(float)
+    elif target.task == LABELS:
+        counts = target.truth[training].sum(axis=0, dtype=float)
+    else:
+        return None
+    absent = [name for name, count in zip(target.names, counts, strict=True) if not count]
+    if absent:
+        what = "classes" if target.task == CLASSES else "labels"
+        raise Edge2TorchError(f"{len(absent)} {what} have no cell to train on: {some(absent)}; change split")
+    if isinstance(class_weight, Mapping):
+        return np.array([class_weight[name] for name in target.names])
+    if class_weight is None:
+        return np.ones(counts.size)
+    if target.task == CLASSES:
+        return np.asarray(counts.sum() / (counts.size * counts), dtype=float)
+    return np.asarray(np.clip((training.sum() - counts) / counts, 1 / MOST_WEIGHT, MOST_WEIGHT))
