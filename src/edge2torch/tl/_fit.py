@@ -17,7 +17,7 @@ from edge2torch.pp._edit import read_draft
 from edge2torch.tl._learn import Learned, check_settings, learn
 from edge2torch.tl._predict import predicted_slots
 from edge2torch.tl._target import read_groups, read_target
-from edge2torch.training import NUMBERS, PARTS, Target, baselines, score, split_cells
+from edge2torch.training import NUMBERS, PARTS, Target, predict_baselines, score, split_cells
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -210,7 +210,7 @@ def _baselines(
         weight = {code: weight[name] for code, name in enumerate(target.names)}
     training = part == "train"
     cells = learned.cells.matrix
-    return baselines(
+    return predict_baselines(
         target.task,
         cells[training],
         target.truth[training],

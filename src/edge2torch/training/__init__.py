@@ -1,6 +1,6 @@
 """Training: what is predicted, splits, the Lightning module, metrics."""
 
-from edge2torch.training.baselines import baselines
+from edge2torch.training.baselines import predict_baselines
 from edge2torch.training.learner import Learner, make_loss
 from edge2torch.training.metrics import score
 from edge2torch.training.predict import predict
@@ -17,10 +17,10 @@ __all__ = [
     "Learner",
     "Scale",
     "Target",
-    "baselines",
     "folds",
     "make_loss",
     "predict",
+    "predict_baselines",
     "score",
     "split_cells",
     "train",

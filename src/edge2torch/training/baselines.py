@@ -27,7 +27,7 @@ _Matrix = Any  # npt.NDArray[np.float32] | sp.csr_matrix | sp.csr_array
 _ClassWeight = str | Mapping[int, float] | None
 
 
-def baselines(
+def predict_baselines(
     task: str,
     x_train: _Matrix,
     truth_train: npt.NDArray[Any],
@@ -83,7 +83,10 @@ def baselines(
     Examples
     --------
     >>> x = np.array([[0.0], [0.0], [5.0]])
-    >>> {name: p.argmax(axis=1).tolist() for name, p in baselines("classes", x, np.array([0, 0, 1]), x, 2).items()}
+    >>> {
+    ...     name: p.argmax(axis=1).tolist()
+    ...     for name, p in predict_baselines("classes", x, np.array([0, 0, 1]), x, 2).items()
+    ... }
     {'majority': [0, 0, 0], 'logistic regression': [0, 0, 1]}
     """
     check_choice("task", task, TASKS)
