@@ -14,7 +14,7 @@ from edge2torch._notes import note
 from edge2torch.cells import column_sums, feature_names, is_mudata, modalities
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import node_table
-from edge2torch.prior import Choice, Network, Reading, assemble, assemble_modalities, connect
+from edge2torch.prior import ACYCLIC, Choice, Network, Reading, assemble, assemble_modalities, connect
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: arguments that are objects, not settings
 UNRECORDED = ("adata", "net", "hierarchy", "key_added", "copy")
-#: layers and their like in which raw counts are kept
+#: layer in which raw counts are kept by convention
 COUNTS = "counts"
 
 
@@ -160,7 +160,7 @@ def build_graph(
     _slots.check_adata(adata)
     _slots.check_free(adata, key_added)
     if acyclic is not None:
-        check_choice("acyclic", acyclic, ("distance",))
+        check_choice("acyclic", acyclic, ACYCLIC)  # before anything is downloaded
     choice = Choice(min_genes, max_genes, min_coverage, roots, depth, include, exclude, merge, unannotated)
     reading = Reading(organism, hierarchy, genes, net_kwargs, stack, resolve)
     if is_mudata(adata):
@@ -182,7 +182,7 @@ def build_graph(
     _slots.write(
         adata,
         key_added,
-        called={"build_graph": {**_plain(called), "net": prior.name}},
+        called={"build_graph": {**_names_as_lists(called), "net": prior.name}},
         uns={
             _keys.GRAPH: network.edges,
             _keys.NODES: node_table(network.graph, network.labels, outputs=()),
@@ -197,7 +197,7 @@ def build_graph(
     return adata if copy else None
 
 
-def _plain(called: Mapping[str, Any]) -> dict[str, Any]:
+def _names_as_lists(called: Mapping[str, Any]) -> dict[str, Any]:
     """Make lists of collections of names, which may be sets, in an order of their own."""
     collections = ("roots", "include", "exclude")
     names = {name: called[name] for name in collections if called[name] is not None}
