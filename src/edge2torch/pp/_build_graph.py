@@ -261,7 +261,9 @@ def _report(name: str, network: Network, left_out: int) -> list[str]:
     if network.hint:
         lines.append(f"most genes are not in the prior; {network.hint}")
     if left_out:
-        lines.append(f"{left_out:,} rows of {name} lead to no node of a layer below and were left out")
+        lines.append(
+            f"{left_out:,} rows of {name} were left out: they lead to no node of a layer below, or name no known gene"
+        )
     if n["edges_cut"]:
         lines.append(f"{n['edges_cut']:,} edges that close cycles were cut: adata.uns[...]['cut_edges']")
     if n["cyclic"]:

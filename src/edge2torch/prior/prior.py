@@ -32,7 +32,7 @@ class Prior:
     ids
         Identifier of a node in the database that it is from, where that is not its name.
     left_out
-        Rows of its source that could not be used because they lead to no node.
+        Rows of its source that could not be used, because they lead to no node or name no known gene.
     """
 
     name: str

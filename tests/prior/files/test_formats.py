@@ -265,6 +265,7 @@ def test_reactome_of_uniprot_with_the_shipped_accessions(write):
         write("UniProt2Reactome.txt", member("P07766", "R-HSA-1", "Repair"), member("Q", "R-HSA-1", "Repair"))
     )
     assert pairs(prior) == [("Repair", "CD3E")]
+    assert prior.left_out == 1, "the accession without a symbol"
 
 
 def test_reactome_relation_takes_names_from_the_file_beside_it(write):

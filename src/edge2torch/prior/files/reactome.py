@@ -62,10 +62,14 @@ def read_members(file: Path, name: str, organism: str = "human") -> Prior:
     if not rows:
         raise Edge2TorchError(f"{file.name!r} has no rows of {wanted}; it has {some(sorted(found)) or 'none at all'}")
     kind = file.name.lower().partition("2")[0]
-    sets = _gene_names(pd.DataFrame(rows, columns=["source", "target"]), kind, file).drop_duplicates(ignore_index=True)
+    given = pd.DataFrame(rows, columns=["source", "target"]).drop_duplicates(ignore_index=True)
+    sets = _gene_names(given, kind, file)
+    # Ensembl's file lists transcripts and proteins beside their genes, so nothing is lost with them
+    left_out = int((~given.index.isin(sets.index)).sum()) if kind == "uniprot" else 0
+    sets = sets.drop_duplicates(ignore_index=True)
     label = label_twins(names)
     sets["source"] = sets["source"].map(label)
-    return Prior(name, sets, ids={label[pathway]: pathway for pathway in names})
+    return Prior(name, sets, ids={label[pathway]: pathway for pathway in names}, left_out=left_out)
 
 
 def read_relation(file: Path, organism: str = "human") -> Hierarchy:
@@ -135,5 +139,5 @@ def _symbols(sets: pd.DataFrame) -> pd.DataFrame:
     from edge2torch.prior.identifiers import symbols_of_uniprot
 
     known = symbols_of_uniprot(sets["target"].unique().tolist())
-    joined = sets.merge(known, left_on="target", right_on="accession")
+    joined = sets.reset_index().merge(known, left_on="target", right_on="accession").set_index("index")
     return joined[["source", "symbol"]].rename(columns={"symbol": "target"})
