@@ -20,6 +20,7 @@ HISTORY = "history"
 METRICS = "metrics"
 METRICS_OF_OUTPUTS = "metrics_of_outputs"
 CROSS_VALIDATION = "cross_validation"
+TRIALS = "trials"
 RANK_NODES = "rank_nodes"
 
 
@@ -81,6 +82,16 @@ class Keys:
         return f"{self.key}_values"
 
     @property
+    def std(self) -> str:
+        """Standard deviation of predictions over replicates, cells x outputs, in ``obsm``."""
+        return f"{self.key}_std"
+
+    @property
+    def agreement(self) -> str:
+        """Share of replicates that predict the class, in ``obs``."""
+        return f"{self.key}_agreement"
+
+    @property
     def fold(self) -> str:
         """Fold in which a cell was held out, in ``obs``."""
         return f"{self.key}_fold"
@@ -130,9 +141,9 @@ class Keys:
         """Everything that holds only as long as the model does."""
         scores = self.of_interpret
         return Made(
-            parts=(HISTORY, METRICS, METRICS_OF_OUTPUTS, MODEL, *scores.parts),
-            slots=(self.pred, self.split, self.proba, self.numbers, *scores.slots),
-            steps=("fit", *scores.steps),
+            parts=(HISTORY, METRICS, METRICS_OF_OUTPUTS, MODEL, TRIALS, *scores.parts),
+            slots=(self.pred, self.split, self.proba, self.numbers, self.std, self.agreement, *scores.slots),
+            steps=("fit", "tune", *scores.steps),
         )
 
     @property

@@ -20,8 +20,11 @@ def note(message: str) -> None:
 
 
 def caller_level() -> int:
-    """``stacklevel`` of a warning that points at the code that called the package."""
-    level, frame = 1, sys._getframe(1)
-    while frame is not None and str(frame.f_globals.get("__name__", "")).split(".")[0] == "edge2torch":
-        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
-    return level
+    """``stacklevel`` of a warning that points at the code that called the package, also from inside a callback."""
+    level, frame, found = 1, sys._getframe(1), 1
+    while frame is not None:
+        level += 1
+        if str(frame.f_globals.get("__name__", "")).split(".")[0] == "edge2torch":
+            found = level
+        frame = frame.f_back  # type: ignore[assignment]
+    return found

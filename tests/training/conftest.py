@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from edge2torch.cells import Cells, batches
-from edge2torch.training import CLASSES, Learner, make_loss
+from edge2torch.training import CLASSES, Learner, Loss
 
 CLASS_WEIGHT = torch.tensor([0.5, 2.0, 1.0])
 
@@ -30,9 +30,11 @@ def make_module() -> Callable[..., Learner]:
     def make(**arguments: Any) -> Learner:
         with torch.random.fork_rng():
             torch.manual_seed(1)
-            model = nn.Sequential(nn.Linear(6, 20), nn.Tanh(), nn.Linear(20, 3))
+            models = [
+                nn.Sequential(nn.Linear(6, 20), nn.Tanh(), nn.Linear(20, 3)) for _ in range(arguments.pop("n", 1))
+            ]
         settings = {"lr": 0.05, "weight_decay": 0.0, "input_dropout": 0.0, **arguments}
-        return Learner(model, make_loss(CLASSES, CLASS_WEIGHT), **settings)
+        return Learner(models, Loss(CLASSES, CLASS_WEIGHT), **settings)
 
     return make
 
@@ -42,6 +44,6 @@ def loaders(cells: Cells) -> tuple[Any, Any]:
     """Loaders of 45 cells to train on and 45 to validate on, half of each class."""
     rows = np.arange(90)
     return (
-        batches(cells, 16, rows[rows % 2 == 0], shuffle=torch.Generator().manual_seed(3)),
+        batches(cells, 16, rows[rows % 2 == 0], seed=3),
         batches(cells, 1024, rows[rows % 2 == 1]),
     )

@@ -8,17 +8,22 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
-from edge2torch.training import CLASSES, LABELS, NUMBERS, Learner, Scale, Target, make_loss, predict
+from edge2torch.training import CLASSES, LABELS, NUMBERS, Learner, Loss, Scale, Target, predict, train
 
 
 def test_inputs_are_dropped_in_training_only():
-    module = Learner(nn.Identity(), nn.MSELoss(), lr=1.0, weight_decay=0.0, input_dropout=0.3)
+    seen = []
+    model = nn.Linear(50, 1)
+    model.register_forward_pre_hook(lambda _, given: seen.append((model.training, given[0])))
+    learner = Learner([model], Loss(NUMBERS), lr=1.0, weight_decay=0.0, input_dropout=0.3)
     x = torch.ones(2000, 50)
-    assert torch.equal(module.eval()(x), x)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        dropped = module.train()(x)
+    loader = DataLoader(TensorDataset(x, torch.zeros(2000, 1)), batch_size=2000)
+    train(learner, loader, loader, max_epochs=1, patience=1, accelerator="cpu", progress_bar=False)
+    assert [mode for mode, _ in seen] == [True, False]
+    dropped, whole = (given for _, given in seen)
+    assert torch.equal(whole, x)
     share = (dropped == 0).float().mean().item()
     assert abs(share - 0.3) < 5 * np.sqrt(0.3 * 0.7 / x.numel())
     torch.testing.assert_close(dropped[dropped != 0].unique(), torch.tensor([1 / 0.7]))
@@ -28,12 +33,14 @@ def test_the_loss_is_the_weighted_mean_of_the_log_probabilities(cells, make_modu
     module = make_module().eval()
     x, y = cells[np.arange(0, 90, 7)]
     with torch.no_grad():
-        probability = module(x).double().exp()
+        probability = module.models[0](x).double().exp()
         probability = probability / probability.sum(dim=1, keepdim=True)
         weight = module.loss.weight.double()[y]
         expected = -(weight * probability[torch.arange(len(y)), y].log()).sum() / weight.sum()
-        module.log = lambda *_, **__: None  # no trainer here
-        torch.testing.assert_close(module.validation_step((x, y), 0).double(), expected, rtol=1e-5, atol=1e-6)
+        for half in (slice(None, 5), slice(5, None)):
+            module.validation_step((x[half], y[half]), 0)
+        total, size = module.val_sums[0].double()
+        torch.testing.assert_close(total / size, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_the_optimizer_has_the_settings(make_module):
@@ -44,7 +51,7 @@ def test_the_optimizer_has_the_settings(make_module):
 
 
 def test_probabilities(cells, make_module):
-    model = make_module().model
+    model = make_module().models[0]
     model[1].eval()
     proba = predict(model, cells, CLASSES)
     assert [module.training for module in model] == [True, False, True], "modes are as before"
@@ -57,7 +64,7 @@ def test_probabilities(cells, make_module):
 
 
 def test_probabilities_leave_no_gradients_and_draw_no_random_numbers(cells, make_module):
-    model = make_module().model
+    model = make_module().models[0]
     before = torch.get_rng_state()
     predict(model, cells, CLASSES)
     assert all(p.grad is None for p in model.parameters())
@@ -66,7 +73,7 @@ def test_probabilities_leave_no_gradients_and_draw_no_random_numbers(cells, make
 
 def test_no_cells_have_no_probabilities(cells, make_module):
     cells.matrix = cells.matrix[:0]
-    assert predict(make_module().model, cells, CLASSES).shape == (0, 3)
+    assert predict(make_module().models[0], cells, CLASSES).shape == (0, 3)
 
 
 CLASS_WEIGHT = [0.5, 2.0, 1.0]
@@ -103,7 +110,7 @@ def naive_loss(task, weight, smoothing):
 @pytest.mark.parametrize(("task", "smoothing"), [(CLASSES, 0.0), (CLASSES, 0.25), (LABELS, 0.0), (NUMBERS, 0.0)])
 def test_the_loss_of_each_task(task, smoothing, weighted):
     weight = CLASS_WEIGHT if weighted else None
-    loss = make_loss(task, None if weight is None else torch.tensor(weight, dtype=torch.float64), smoothing)
+    loss = Loss(task, None if weight is None else torch.tensor(weight, dtype=torch.float64), smoothing)
     dtype = torch.int64 if task == CLASSES else torch.float64
     found = loss(torch.tensor(OUTPUTS), torch.tensor(KNOWN[task], dtype=dtype))
     assert np.isclose(found, naive_loss(task, CLASS_WEIGHT if weighted else [1.0] * 3, smoothing))
@@ -111,7 +118,7 @@ def test_the_loss_of_each_task(task, smoothing, weighted):
 
 @pytest.mark.parametrize("task", [CLASSES, LABELS, NUMBERS])
 def test_what_outputs_say(cells, make_module, task):
-    model = make_module().model
+    model = make_module().models[0]
     out = model(cells[np.arange(90)][0]).detach().double().numpy()
     expected = {
         CLASSES: np.exp(out) / np.exp(out).sum(axis=1, keepdims=True),

@@ -28,7 +28,7 @@ class Recorder(Callback):
 def validation_loss(module, loader):
     x, y = (torch.cat(parts) for parts in zip(*loader, strict=True))
     with torch.no_grad():
-        return float(F.cross_entropy(module.model(x), y, weight=module.loss.weight))
+        return float(F.cross_entropy(module.models[0](x), y, weight=module.loss.weight))
 
 
 def test_the_weights_of_the_best_epoch_are_kept(make_module, loaders):
@@ -46,7 +46,12 @@ def test_training_stops_after_epochs_without_progress(make_module, loaders):
 def test_history(make_module, loaders):
     recorder = Recorder()
     history = train(make_module(), *loaders, **PLAIN, trainer_kwargs={"callbacks": [recorder]})
-    assert history.dtypes.astype(str).to_dict() == {"epoch": "int64", "train_loss": "float64", "val_loss": "float64"}
+    assert history.dtypes.astype(str).to_dict() == {
+        "replicate": "int64",
+        "epoch": "int64",
+        "train_loss": "float64",
+        "val_loss": "float64",
+    }
     assert history["epoch"].tolist() == [0, 1, 2, 3]
     assert history["val_loss"].tolist() == recorder.losses
     assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]
@@ -62,7 +67,6 @@ def test_training_improves_on_chance(make_module, loaders):
 def test_training_is_reproducible(make_module, loaders):
     losses = []
     for _ in range(2):
-        loaders[0].sampler.sampler.generator.manual_seed(9)
         losses.append(train(make_module(), *loaders, **PLAIN)["val_loss"].tolist())
     assert losses[0] == losses[1]
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from edge2torch import _keys, _slots
+from edge2torch._checks import check_whole
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.errors import Edge2TorchError
 
@@ -18,13 +21,17 @@ if TYPE_CHECKING:
     from edge2torch.nn import EdgeModel
 
 
-def model(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> tuple[EdgeModel, CompileArtifact]:
-    """Rebuild the trained model.
+def model(
+    adata: AnnData | MuData, *, replicate: int = 0, key: str = _keys.DEFAULT
+) -> tuple[EdgeModel, CompileArtifact]:
+    """Rebuild a trained model.
 
     Parameters
     ----------
     adata
         With a result of :func:`edge2torch.tl.fit`, from this session or from a file.
+    replicate
+        Which of the models that were trained side by side, from 0.
     key
         Name of the result.
 
@@ -35,8 +42,19 @@ def model(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> tuple[EdgeMod
     Raises
     ------
     Edge2TorchError
-        If there is no model, or the graph was changed after it was trained.
+        If there is no such model, or the graph was changed after it was trained.
     """
+    rebuilt, artifact = models(adata, key=key)
+    check_whole("replicate", replicate, least=0)
+    if replicate >= len(rebuilt):
+        raise Edge2TorchError(
+            f"replicate={replicate}, but there are {len(rebuilt)} replicates, from 0: see n_replicates of e2t.tl.fit"
+        )
+    return rebuilt[replicate], artifact
+
+
+def models(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> tuple[list[EdgeModel], CompileArtifact]:
+    """Rebuild all replicates of the trained model, see :func:`model`."""
     stored = _slots.results(adata, key, _keys.MODEL, "e2t.tl.fit")
     settings = {
         name: value.item() if isinstance(value, np.generic) else value for name, value in stored["settings"].items()
@@ -49,14 +67,22 @@ def model(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> tuple[EdgeMod
         raise Edge2TorchError(
             f"adata.uns[{key!r}]['graph'] is not the graph that the model was trained on: run e2t.tl.fit again"
         )
-    rebuilt.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in stored["state"].items()})
-    return rebuilt.eval(), artifact
+    state = {name: torch.from_numpy(np.array(value)) for name, value in stored["state"].items()}
+    replicates = [rebuilt, *(deepcopy(rebuilt) for _ in range(1, len(state["identity"])))]
+    for k, replicate in enumerate(replicates):
+        replicate.load_state_dict({name: value[k] for name, value in state.items()})
+        replicate.eval()
+    return replicates, artifact
 
 
-def describe_model(trained: EdgeModel, artifact: CompileArtifact) -> dict[str, Any]:
-    """Turn a model, with all activations given by name, into what :func:`model` reads: plain arrays and text."""
+def describe_models(trained: Sequence[EdgeModel], artifact: CompileArtifact) -> dict[str, Any]:
+    """Turn replicates of a model into what :func:`models` reads: text, and arrays with an entry per replicate.
+
+    All their activations must be given by name.
+    """
+    states = [replicate.state_dict() for replicate in trained]
     return {
-        "fingerprint": trained.fingerprint,
+        "fingerprint": trained[0].fingerprint,
         "settings": {name: value for name, value in artifact.settings.items() if value is not None},
-        "state": {name: value.detach().cpu().numpy().copy() for name, value in trained.state_dict().items()},
+        "state": {name: np.stack([state[name].detach().cpu().numpy() for state in states]) for name in states[0]},
     }

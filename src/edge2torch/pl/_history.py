@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: blue and vermilion of Okabe & Ito, which stay apart with any kind of colour blindness
 TRAIN, VALIDATION = "#0072b2", "#d55e00"
 
+#: what is minimised, by task
+LOSSES = {"classes": "cross-entropy", "labels": "binary cross-entropy", "numbers": "squared error"}
+
 
 def history(
     adata: AnnData | MuData,
@@ -31,7 +34,8 @@ def history(
 ) -> Axes:
     """Plot the loss of training and validation cells over the epochs.
 
-    A vertical line marks the epoch whose weights were kept: the one with the lowest loss on the validation cells.
+    A point marks the epoch whose weights were kept: the one with the lowest loss on the validation cells. Replicates have
+    a line each.
 
     Parameters
     ----------
@@ -72,25 +76,35 @@ def history(
         unit = points("medium") / 10
         width, height = figsize or (4.2 * unit, 3 * unit)
         ax = new_axes(width, height, "constrained")
-    best = losses.iloc[losses["val_loss"].fillna(inf).to_numpy().argmin()]
-    marker = "o" if len(losses) < 10 else ""
-    for column, name, colour in (("train_loss", "training", TRAIN), ("val_loss", "validation", VALIDATION)):
-        ax.plot(losses["epoch"], losses[column], color=colour, label=name, marker=marker, markersize=4, linewidth=1.5)
-    ax.axvline(best["epoch"], color="0.5", linestyle="--", linewidth=1, zorder=1)
+    for n, (_, own) in enumerate(losses.groupby("replicate")):
+        _draw(ax, own, named=n == 0)
+    best = losses.loc[losses.fillna(inf).groupby("replicate")["val_loss"].idxmin()]
+    kept = best["epoch"].to_numpy()
+    if len(best) == 1:
+        ax.axvline(kept[0], color="0.5", linestyle="--", linewidth=1, zorder=1)
     ax.plot(
-        best["epoch"],
+        kept,
         best["val_loss"],
         "o",
         color=VALIDATION,
         markeredgecolor="white",
         markersize=7,
-        label=f"kept: epoch {best['epoch']:.0f}",
+        label=f"kept: epoch {kept[0]}" if len(best) == 1 else f"kept: epochs {kept.min()}-{kept.max()}",
         zorder=3,
     )
-    ax.set(xlabel="epoch", ylabel="loss (cross-entropy)")
+    task = str(_slots.params(adata, key, "fit")["task"])
+    ax.set(xlabel="epoch", ylabel=f"loss ({LOSSES[task]})")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(visible=False)
     ax.legend(frameon=True, framealpha=1, edgecolor="none", fontsize="small")  # the frame hides the line behind it
     finish(show)
     return ax
+
+
+def _draw(ax: Axes, losses: pd.DataFrame, *, named: bool) -> None:
+    """Draw the losses of one replicate."""
+    marker = "o" if len(losses) < 10 else ""
+    for column, name, colour in (("train_loss", "training", TRAIN), ("val_loss", "validation", VALIDATION)):
+        label = name if named else None
+        ax.plot(losses["epoch"], losses[column], color=colour, label=label, marker=marker, markersize=4, linewidth=1.5)

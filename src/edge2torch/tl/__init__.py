@@ -4,5 +4,6 @@ from edge2torch.tl._cross_validate import cross_validate
 from edge2torch.tl._fit import fit
 from edge2torch.tl._interpret import interpret
 from edge2torch.tl._predict import predict
+from edge2torch.tl._tune import tune
 
-__all__ = ["cross_validate", "fit", "interpret", "predict"]
+__all__ = ["cross_validate", "fit", "interpret", "predict", "tune"]

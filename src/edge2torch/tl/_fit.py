@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +12,7 @@ import pandas as pd
 
 from edge2torch import _keys, _slots
 from edge2torch.errors import Edge2TorchError, some
-from edge2torch.get._model import describe_model
+from edge2torch.get._model import describe_models
 from edge2torch.graph import node_table
 from edge2torch.pp._edit import read_draft
 from edge2torch.tl._learn import Learned, check_settings, learn
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 #: arguments that are not written into ``uns[key]["params"]``: objects, and what makes no difference to the result
-UNRECORDED = ("adata", "trainer_kwargs", "key", "copy", "progress_bar")
+UNRECORDED = ("adata", "trainer_kwargs", "checkpoint_dir", "resume", "key", "copy", "progress_bar")
 
 
 def fit(
@@ -52,9 +53,12 @@ def fit(
     split: Sequence[float] | str = (0.7, 0.1, 0.2),
     groups: str | None = None,
     compare: bool = False,
+    n_replicates: int = 1,
     random_state: int = 0,
     accelerator: str = "auto",
     trainer_kwargs: Mapping[str, Any] | None = None,
+    checkpoint_dir: str | os.PathLike[str] | None = None,
+    resume: bool = False,
     key: str = _keys.DEFAULT,
     copy: bool = False,
     progress_bar: bool = True,
@@ -110,10 +114,19 @@ def fit(
     compare
         Whether to score simple models as well, trained on the same genes and cells: the shares of the classes (or
         the mean), and logistic (or ridge) regression. They are rows of the metrics.
+    n_replicates
+        Models to train side by side, which differ in their initial weights. What is predicted is their mean.
     random_state
         Seed of the split, the initial weights, the order of cells, and dropout.
     accelerator, trainer_kwargs
-        Where to train, and further arguments of ``lightning.Trainer``.
+        Where to train, and further arguments of ``lightning.Trainer``, such as ``devices``, ``strategy``,
+        ``precision``, ``callbacks`` or ``logger``.
+    checkpoint_dir
+        Folder into which all that is needed to go on is written after every epoch, as ``last.ckpt``; ``None`` leaves no
+        files behind.
+    resume
+        Whether to go on with the run in ``checkpoint_dir``, which must be of the same graph, cells and arguments (but
+        for ``max_epochs`` and ``patience``). If there is none yet, training starts anew.
     key
         Name of the result that holds the graph.
     copy
@@ -130,12 +143,16 @@ def fit(
     ``adata.obsm[key + "_proba"]``, ``adata.obsm[key + "_values"]``
         Probabilities of classes or labels; numbers, in their units: cells x outputs, in the order of the output nodes
         in ``uns[key]["nodes"]``.
+    ``adata.obsm[key + "_std"]``, ``adata.obs[key + "_agreement"]``
+        With replicates: standard deviation over them of what they predict, like the former; and share of replicates
+        that predict the class in ``obs[key + "_pred"]``.
     ``adata.uns[key]["graph"]``, ``["nodes"]``
-        Now with the output nodes, their edges (``prior`` is ``"readout"``) and the ``weight`` of every edge.
+        Now with the output nodes, their edges (``prior`` is ``"readout"``) and the ``weight`` of every edge in the
+        first replicate.
     ``adata.uns[key]["model"]``
-        All that is needed to rebuild the model.
+        All that is needed to rebuild the models, see :func:`edge2torch.get.model`.
     ``adata.uns[key]["history"]``
-        Losses per epoch.
+        Losses per replicate and epoch.
     ``adata.uns[key]["metrics"]``, ``["metrics_of_outputs"]``
         How good predictions are in each part of the split, see :func:`edge2torch.get.metrics`.
 
@@ -145,6 +162,9 @@ def fit(
     ------
     Edge2TorchError
         If the target, the genes, or an argument cannot be used; nothing is written then.
+    KeyboardInterrupt
+        If training is interrupted before the first epoch is complete, or twice. (Once, it ends training after the
+        current step: the best weights until then are kept, with a warning.)
 
     Examples
     --------
@@ -158,16 +178,26 @@ def fit(
     """
     called = {name: value for name, value in locals().items() if name not in UNRECORDED}
     _slots.check_adata(adata)
+    if resume and checkpoint_dir is None:
+        raise Edge2TorchError("resume=True needs checkpoint_dir, the folder of the run to go on with")
     edges = read_draft(adata, key).edges
     wanted = read_target(adata, target, task)
     settings = check_settings(called, wanted)
-    part = _split(adata, split, groups, wanted, random_state)
-    learned = learn(adata, edges, wanted, part, settings, trainer_kwargs=trainer_kwargs, progress_bar=progress_bar)
-    predictions: dict[str, npt.NDArray[Any]] = {"network": learned.predicted}
-    if compare:
-        predictions |= _baselines(learned, wanted, part, settings)
+    part = split_of(adata, split, groups, wanted, random_state)
+    learned = learn(
+        adata,
+        edges,
+        wanted,
+        part,
+        settings,
+        trainer_kwargs=trainer_kwargs,
+        progress_bar=progress_bar,
+        checkpoint_dir=checkpoint_dir,
+        resume=resume,
+    )
+    baselines = _baselines(learned, wanted, part, settings) if compare else {}
     adata = adata.copy() if copy else adata
-    _write(adata, key, learned, target=wanted, part=part, settings=settings, predictions=predictions)
+    write_fit(adata, key, learned, target=wanted, part=part, settings=settings, baselines=baselines)
     return adata if copy else None
 
 
@@ -177,9 +207,10 @@ def fit_settings() -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in UNRECORDED}
 
 
-def _split(
+def split_of(
     adata: AnnData | MuData, split: Sequence[float] | str, groups: str | None, target: Target, random_state: int
 ) -> npt.NDArray[np.object_]:
+    """Part of the split of each cell, see :func:`fit`."""
     if isinstance(split, str):
         if groups is not None:
             raise Edge2TorchError(f"split={split!r} names the parts, so groups={groups!r} has nothing to say: pass one")
@@ -226,7 +257,7 @@ def _of_model(model: str, table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _write(
+def write_fit(
     adata: AnnData | MuData,
     key: str,
     learned: Learned,
@@ -234,8 +265,29 @@ def _write(
     target: Target,
     part: npt.NDArray[np.object_],
     settings: Mapping[str, Any],
-    predictions: Mapping[str, npt.NDArray[Any]],
+    baselines: Mapping[str, npt.NDArray[Any]] | None = None,
+    more_uns: Mapping[str, Any] | None = None,
+    called: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
+    """Write what :func:`fit` says that it writes.
+
+    Parameters
+    ----------
+    adata, key
+        Where to.
+    learned
+        The trained replicates.
+    target, part, settings
+        What they were trained with.
+    baselines
+        Predictions of other models, by name.
+    more_uns, called
+        Further parts of ``uns[key]``, and what another function was called with.
+    """
+    predictions = {"network": learned.predicted}
+    if len(learned.each) > 1:
+        predictions |= {f"replicate {k}": one for k, one in enumerate(learned.each)}
+    predictions |= baselines or {}
     keys = _keys.Keys(key)
     known = _slots.nodes_table(adata, key)
     known = known[known["kind"] != "output"]
@@ -255,21 +307,22 @@ def _write(
         adata,
         keys,
         recorded,
-        predicted=learned.predicted,
+        each=learned.each,
         output_nodes=learned.artifact.output_nodes,
         label_of=label_of,
     )
     _slots.write(
         adata,
         key,
-        called={"fit": recorded},
+        called={"fit": recorded, **(called or {})},
         uns={
-            _keys.GRAPH: learned.artifact.graph.edges.assign(weight=learned.model.edge_weights().detach().numpy()),
+            _keys.GRAPH: learned.artifact.graph.edges.assign(weight=learned.models[0].edge_weights().detach().numpy()),
             _keys.NODES: node_table(learned.artifact.graph, label_of, learned.artifact.output_nodes),
-            _keys.MODEL: describe_model(learned.model, learned.artifact),
+            _keys.MODEL: describe_models(learned.models, learned.artifact),
             _keys.HISTORY: learned.history,
             _keys.METRICS: whole.reset_index(drop=True),
             _keys.METRICS_OF_OUTPUTS: outputs.reset_index(drop=True),
+            **(more_uns or {}),
         },
         obs={**obs, keys.split: pd.Categorical(part, categories=list(PARTS))},
         obsm=obsm,

@@ -13,12 +13,12 @@ from edge2torch import _keys, _slots
 from edge2torch.attribution import Request, feature_scores, find_pair, node_scores, one_table
 from edge2torch.cells import feature_names
 from edge2torch.errors import Edge2TorchError, some
-from edge2torch.get._model import model as get_model
+from edge2torch.get._model import models
 from edge2torch.tl._predict import fitted_cells, scale_of
 from edge2torch.training import CLASSES, NUMBERS, predict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy.typing as npt
     from anndata import AnnData
@@ -81,7 +81,7 @@ def interpret(
 
     Returns
     -------
-    ``None``, or the copy. Scores are in units of the logit, or of the number. Sets:
+    ``None``, or the copy. Scores are in units of the logit, or of the number; of replicates, their mean. Sets:
 
     ``adata.obsm[key + "_nodes"]``
         Cells x hidden nodes, in the order of ``uns[key]["nodes"]``; see :func:`edge2torch.get.nodes`.
@@ -117,18 +117,18 @@ def interpret(
     called = {name: value for name, value in locals().items() if name not in UNRECORDED}
     _slots.check_adata(adata)
     methods = find_pair(method)
-    model, artifact = get_model(adata, key=key)
+    replicates, artifact = models(adata, key=key)
     if not adata.n_obs:
         raise Edge2TorchError("adata has no cells: there is nothing to interpret")
     fit_params = _slots.params(adata, key, "fit")
     cells = fitted_cells(adata, artifact.feature_names, fit_params)
     nodes = _slots.nodes_table(adata, key)
-    explained = _explained(adata, target, fit_params, nodes, lambda: predict(model, cells, CLASSES).argmax(axis=1))
+    explained = _explained(adata, target, fit_params, nodes, lambda: _predicted(replicates, cells))
     groups = _groups(adata, groupby, _column_of_classes(fit_params), explained, nodes)
     request = Request(
         baseline=_baseline(baseline, cells), n_steps=n_steps, batch_size=batch_size, random_state=random_state
     )
-    features, of_nodes = _scores(model, methods, cells, explained, request)
+    features, of_nodes = _scores(replicates, methods, cells, explained, request)
     if str(fit_params["task"]) == NUMBERS:  # the model works with deviations from the mean
         unit = _units(fit_params, nodes)[explained][:, None]
         features, of_nodes = features * unit, of_nodes * unit
@@ -240,18 +240,35 @@ def _baseline(baseline: str | npt.ArrayLike, cells: Cells) -> Tensor | None:
     return torch.from_numpy(array)
 
 
+def _predicted(replicates: Sequence[EdgeModel], cells: Cells) -> npt.NDArray[np.int64]:
+    """Position among the outputs of the class that is predicted."""
+    return np.asarray(np.mean([predict(model, cells, CLASSES) for model in replicates], axis=0).argmax(axis=1))
+
+
 def _scores(
-    model: EdgeModel, methods: tuple[Method, Method], cells: Cells, explained: npt.NDArray[np.int64], request: Request
+    replicates: Sequence[EdgeModel],
+    methods: tuple[Method, Method],
+    cells: Cells,
+    explained: npt.NDArray[np.int64],
+    request: Request,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Score inputs (cells, inputs) and all other nodes (cells, nodes behind the inputs), some cells at a time."""
+    """Score inputs (cells, inputs) and all other nodes (cells, nodes behind the inputs), some cells at a time.
+
+    Scores are means over replicates.
+    """
     of_features, of_nodes = [], []
     at_once = len(cells) if methods[0].cells_at_once == "all" else CELLS_AT_ONCE
     for start in range(0, len(cells), at_once):
         rows = np.arange(start, min(start + at_once, len(cells)))
         asked = replace(request, output=torch.as_tensor(explained[rows]))
-        of_features.append(feature_scores(model, methods[0], cells[rows][0], asked).numpy())
-        of_nodes.append(one_table(model, node_scores(model, methods[1], cells[rows][0], asked)).numpy())
+        x = cells[rows][0]
+        of_features.append(_mean(feature_scores(model, methods[0], x, asked) for model in replicates))
+        of_nodes.append(_mean(one_table(model, node_scores(model, methods[1], x, asked)) for model in replicates))
     return np.concatenate(of_features), np.concatenate(of_nodes)
+
+
+def _mean(scores: Iterable[Tensor]) -> npt.NDArray[np.float32]:
+    return torch.stack(list(scores)).mean(dim=0).numpy()
 
 
 def _mean_per_class(

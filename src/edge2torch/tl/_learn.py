@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +21,7 @@ from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import add_outputs
 from edge2torch.nn import EdgeModel
 from edge2torch.nn.state import seeded
-from edge2torch.training import CLASSES, LABELS, NUMBERS, Learner, Scale, Target, make_loss, predict, train
+from edge2torch.training import CLASSES, LABELS, NUMBERS, Checkpoint, Learner, Loss, Scale, Target, predict, train
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 #: arguments of ``tl.fit`` that say what the model is
 OF_MODEL = ("backend", "activation", "width", "steps", "dropout")
+#: arguments of ``tl.fit`` that may change when training is resumed
+MAY_CHANGE = ("max_epochs", "patience", "compare", "accelerator")
 #: most that "balanced" makes of the positive cells of a label
 MOST_WEIGHT = 100.0
 
@@ -36,8 +41,8 @@ class Learned:
 
     Attributes
     ----------
-    model, artifact
-        The model, on the CPU, and its names.
+    models, artifact
+        Replicates of the model, on the CPU, and their names.
     output_of
         Name of the output node of each class, label or number.
     scale
@@ -46,17 +51,23 @@ class Learned:
         Losses per epoch.
     cells
         All cells, as the model reads them.
-    predicted
-        Probabilities or numbers, (cells, outputs) in the order of the names of the target.
+    each
+        What each replicate predicts: probabilities or numbers, (replicates, cells, outputs) in the order of the names
+        of the target.
     """
 
-    model: EdgeModel
+    models: list[EdgeModel]
     artifact: CompileArtifact
     output_of: dict[str, str]
     scale: Scale
     history: pd.DataFrame
     cells: Cells
-    predicted: npt.NDArray[np.floating]
+    each: npt.NDArray[np.floating]
+
+    @property
+    def predicted(self) -> npt.NDArray[np.floating]:
+        """Mean over replicates, (cells, outputs)."""
+        return np.asarray(self.each.mean(axis=0))
 
     @property
     def position(self) -> npt.NDArray[np.intp]:
@@ -69,7 +80,7 @@ def check_settings(called: Mapping[str, Any], target: Target) -> dict[str, Any]:
     activation = called["activation"]
     if activation is not None and not isinstance(activation, str):
         raise Edge2TorchError(f"activation={activation!r} must be a name, so that the model can be rebuilt from a file")
-    for name in ("max_epochs", "patience", "batch_size"):
+    for name in ("max_epochs", "patience", "batch_size", "n_replicates"):
         check_whole(name, called[name])
     check_number("lr", called["lr"], positive=True)
     check_number("weight_decay", called["weight_decay"])
@@ -93,6 +104,8 @@ def learn(
     *,
     trainer_kwargs: Mapping[str, Any] | None,
     progress_bar: bool,
+    checkpoint_dir: str | os.PathLike[str] | None = None,
+    resume: bool = False,
 ) -> Learned:
     """Compile a graph and train it.
 
@@ -108,13 +121,13 @@ def learn(
         ``"train"``, ``"validation"`` or ``"test"`` per cell.
     settings
         Arguments of ``tl.fit``, checked.
-    trainer_kwargs, progress_bar
+    trainer_kwargs, progress_bar, checkpoint_dir, resume
         See ``tl.fit``.
     """
     layer, use_raw, seed = settings["layer"], settings["use_raw"], int(settings["random_state"])
     edges, output_of = add_outputs(edges, target.names, settings["readout"])
     with seeded(seed):
-        model, artifact = compile_graph(edges, **{name: settings[name] for name in OF_MODEL}, quiet=True)
+        models, artifact = _compile(edges, settings)
         matrix, names = choose_matrix(adata, layer, use_raw, artifact.feature_names)
         position = np.array([artifact.output_nodes.index(output_of[name]) for name in target.names])
         training = part == "train"
@@ -127,32 +140,70 @@ def learn(
             where="adata.raw.var_names" if use_raw else "adata.var_names",
         )
         _warn_if_counts(adata, cells, artifact.feature_names, layer, use_raw)
-        weights = _weights(target, settings["class_weight"], training)
         learner = Learner(
-            model,
-            make_loss(
-                target.task,
-                None if weights is None else torch.tensor(weights[np.argsort(position)], dtype=torch.float32),
-                float(settings["label_smoothing"]),
-            ),
+            models,
+            _loss(target, settings, training, position),
             lr=settings["lr"],
             weight_decay=settings["weight_decay"],
             input_dropout=settings["input_dropout"],
+            random_state=seed,
         )
-        order = torch.Generator().manual_seed(seed)
         history = train(
             learner,
-            batches(cells, int(settings["batch_size"]), np.flatnonzero(training), shuffle=order),
+            batches(cells, int(settings["batch_size"]), np.flatnonzero(training), seed=seed),
             batches(cells, 1024, np.flatnonzero(part == "validation")),
             max_epochs=int(settings["max_epochs"]),
             patience=int(settings["patience"]),
             accelerator=settings["accelerator"],
             progress_bar=progress_bar,
             trainer_kwargs=trainer_kwargs,
+            checkpoint=None
+            if checkpoint_dir is None
+            else Checkpoint(checkpoint_dir, _run(adata, target, part, settings, artifact)),
+            resume=resume,
         )
-    said = predict(model.cpu(), cells, target.task)[:, position]
-    predicted = scale.restore(said) if target.task == NUMBERS else said
-    return Learned(model, artifact, output_of, scale, history, cells, predicted)
+    said = np.stack([predict(model.cpu(), cells, target.task)[:, position] for model in models])
+    each = scale.restore(said) if target.task == NUMBERS else said
+    return Learned(models, artifact, output_of, scale, history, cells, each)
+
+
+def _compile(edges: pd.DataFrame, settings: Mapping[str, Any]) -> tuple[list[EdgeModel], CompileArtifact]:
+    """Compile the graph once per replicate: they differ in their initial weights."""
+    of_model = {name: settings[name] for name in OF_MODEL}
+    compiled = [compile_graph(edges, **of_model, quiet=True) for _ in range(int(settings["n_replicates"]))]
+    return [model for model, _ in compiled], compiled[0][1]
+
+
+def _loss(
+    target: Target, settings: Mapping[str, Any], training: npt.NDArray[np.bool_], position: npt.NDArray[np.intp]
+) -> Loss:
+    weights = _weights(target, settings["class_weight"], training)
+    return Loss(
+        target.task,
+        None if weights is None else torch.tensor(weights[np.argsort(position)], dtype=torch.float32),
+        float(settings["label_smoothing"]),
+    )
+
+
+def _run(
+    adata: AnnData | MuData,
+    target: Target,
+    part: npt.NDArray[np.object_],
+    settings: Mapping[str, Any],
+    artifact: CompileArtifact,
+) -> dict[str, str]:
+    """What another run must have in common to go on where one was killed."""
+    return {
+        "graph": artifact.fingerprint,
+        **{name: json.dumps(value, default=str) for name, value in settings.items() if name not in MAY_CHANGE},
+        "cells": _digest(adata.obs_names),
+        "parts of the split": _digest(part),
+        "values of the target": hashlib.sha256(np.ascontiguousarray(target.truth).tobytes()).hexdigest(),
+    }
+
+
+def _digest(names: Iterable[Any]) -> str:
+    return hashlib.sha256(json.dumps([str(name) for name in names]).encode()).hexdigest()
 
 
 def _warn_if_counts(

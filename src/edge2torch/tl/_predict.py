@@ -10,8 +10,8 @@ import pandas as pd
 
 from edge2torch import _keys, _slots
 from edge2torch.cells import Cells, choose_matrix
-from edge2torch.get import model as get_model
-from edge2torch.training import LABELS, NUMBERS, Scale
+from edge2torch.get._model import models
+from edge2torch.training import CLASSES, NUMBERS, Scale
 from edge2torch.training import predict as network_predict
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def predict(
     _slots.check_adata(source, "reference")
     if reference is not None:
         _slots.check_free(adata, key)
-    model, artifact = get_model(source, key=key)
+    replicates, artifact = models(source, key=key)
     fit_params = _slots.params(source, key, "fit")
     cells = fitted_cells(adata, artifact.feature_names, fit_params)
     nodes = _slots.nodes_table(source, key)
@@ -63,11 +63,11 @@ def predict(
     names = [str(name) for name in fit_params["outputs"]]
     order = [[label_of[node] for node in artifact.output_nodes].index(name) for name in names]
     task = str(fit_params["task"])
-    said = network_predict(model, cells, task)[:, order]
-    predicted = scale_of(fit_params).restore(said) if task == NUMBERS else said
+    said = np.stack([network_predict(model, cells, task)[:, order] for model in replicates])
+    each = scale_of(fit_params).restore(said) if task == NUMBERS else said
     keys = _keys.Keys(key)
     obs, obsm = predicted_slots(
-        adata, keys, fit_params, predicted=predicted, output_nodes=artifact.output_nodes, label_of=label_of
+        adata, keys, fit_params, each=each, output_nodes=artifact.output_nodes, label_of=label_of
     )
     adata = adata.copy() if copy else adata
     carried = {}
@@ -99,7 +99,7 @@ def predicted_slots(
     keys: _keys.Keys,
     fit_params: Mapping[str, Any],
     *,
-    predicted: npt.NDArray[np.floating],
+    each: npt.NDArray[np.floating],
     output_nodes: Sequence[str],
     label_of: Mapping[str, str],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -113,20 +113,26 @@ def predicted_slots(
         Names of the slots.
     fit_params
         What the model was fitted with.
-    predicted
-        Probabilities or numbers, cells x outputs, in the order of ``fit_params["outputs"]``.
+    each
+        Probabilities or numbers, replicates x cells x outputs, in the order of ``fit_params["outputs"]``.
     output_nodes, label_of
         Output nodes of the model, in order, and which output each is.
     """
     names = [str(name) for name in fit_params["outputs"]]
-    in_order = np.ascontiguousarray(predicted[:, [names.index(label_of[node]) for node in output_nodes]])
-    task = str(fit_params["task"])
-    if task == NUMBERS:
-        return ({keys.pred: predicted[:, 0].copy()} if len(names) == 1 else {}), {keys.numbers: in_order}
-    if task == LABELS:
-        return {}, {keys.proba: in_order}
-    chosen = [names[k] for k in predicted.argmax(axis=1)]
-    return {keys.pred: prediction(adata, chosen, names, str(fit_params["target"]))}, {keys.proba: in_order}
+    order = [names.index(label_of[node]) for node in output_nodes]
+    task, predicted = str(fit_params["task"]), each.mean(axis=0)
+    obs: dict[str, Any] = {}
+    obsm = {keys.numbers if task == NUMBERS else keys.proba: np.ascontiguousarray(predicted[:, order])}
+    if task == NUMBERS and len(names) == 1:
+        obs[keys.pred] = predicted[:, 0].copy()
+    if task == CLASSES:
+        codes = predicted.argmax(axis=1)
+        obs[keys.pred] = prediction(adata, [names[k] for k in codes], names, str(fit_params["target"]))
+    if len(each) > 1:
+        obsm[keys.std] = np.ascontiguousarray(each.std(axis=0)[:, order])
+        if task == CLASSES:
+            obs[keys.agreement] = (each.argmax(axis=2) == codes).mean(axis=0)
+    return obs, obsm
 
 
 def prediction(adata: AnnData | MuData, predicted: Sequence[str], classes: Sequence[str], target: str) -> pd.Series:

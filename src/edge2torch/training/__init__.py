@@ -1,7 +1,9 @@
 """Training: what is predicted, splits, the Lightning module, metrics."""
 
 from edge2torch.training.baselines import predict_baselines
-from edge2torch.training.learner import Learner, make_loss
+from edge2torch.training.checkpoint import Checkpoint
+from edge2torch.training.learner import Learner
+from edge2torch.training.loss import Loss
 from edge2torch.training.metrics import score
 from edge2torch.training.predict import predict
 from edge2torch.training.split import PARTS, folds, split_cells, with_validation
@@ -14,11 +16,12 @@ __all__ = [
     "NUMBERS",
     "PARTS",
     "TASKS",
+    "Checkpoint",
     "Learner",
+    "Loss",
     "Scale",
     "Target",
     "folds",
-    "make_loss",
     "predict",
     "predict_baselines",
     "score",

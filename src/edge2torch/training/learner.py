@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import lightning as L
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edge2torch.training.target import CLASSES, LABELS
-
-
-def make_loss(task: str, weight: Tensor | None = None, label_smoothing: float = 0.0) -> nn.Module:
-    """Make the loss of a task: mean over cells (and outputs) of what the outputs of a model are off.
-
-    Parameters
-    ----------
-    task
-        ``"classes"``: cross-entropy; ``"labels"``: binary cross-entropy; ``"numbers"``: squared difference.
-    weight
-        Weight of each class, or of the positive cells of each label, shape (outputs,).
-    label_smoothing
-        Share of the probability that is spread over all classes (Szegedy et al. 2016, arXiv:1512.00567).
-    """
-    if task == CLASSES:
-        return nn.CrossEntropyLoss(weight=weight, label_smoothing=label_smoothing)
-    return nn.BCEWithLogitsLoss(pos_weight=weight) if task == LABELS else nn.MSELoss()
+from edge2torch.cells import Batches
+from edge2torch.training.loss import Loss
 
 
 class Learner(L.LightningModule):
-    """Train a model.
+    """Train replicates of a model side by side, on the same batches.
+
+    Their losses are added up; as they share no parameter, each learns as it would alone (but for the random numbers of
+    its dropout).
 
     Parameters
     ----------
-    model
-        Maps (cells, features) to (cells, outputs).
+    models
+        Each maps (cells, features) to (cells, outputs).
     loss
-        Of outputs and what is known, see :func:`make_loss`.
+        Of outputs and what is known.
     lr
         Learning rate of Adam (Kingma & Ba 2015, arXiv:1412.6980).
     weight_decay
@@ -43,37 +34,113 @@ class Learner(L.LightningModule):
         networks this was tried on.)
     input_dropout
         Probability with which a feature of a cell is set to 0 in training; the others are scaled up.
+    random_state
+        Seed of dropout.
+
+    Attributes
+    ----------
+    learning
+        Whether each replicate still learns.
+    outcome
+        What training brought, which travels with the weights from processes that end with training.
     """
 
     def __init__(
-        self, model: nn.Module, loss: nn.Module, *, lr: float, weight_decay: float, input_dropout: float
+        self,
+        models: Sequence[nn.Module],
+        loss: Loss,
+        *,
+        lr: float,
+        weight_decay: float,
+        input_dropout: float = 0.0,
+        random_state: int = 0,
     ) -> None:
         super().__init__()
-        self.model = model
+        self.models = nn.ModuleList(models)
+        self.loss = loss
         self.lr = lr
         self.weight_decay = weight_decay
         self.input_dropout = input_dropout
-        self.loss = loss
+        self.random_state = random_state
+        self.learning = [True] * len(self.models)
+        self.outcome: dict[str, Any] = {}
+        # no buffers: with several processes, those are overwritten by the first one's
+        self.train_sums = torch.zeros(len(models), 2)
+        self.val_sums = torch.zeros(len(models), 2)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map features to outputs."""
-        out: Tensor = self.model(F.dropout(x, self.input_dropout, self.training))
-        return out
+    def on_train_epoch_start(self) -> None:
+        """Seed dropout and the order of cells: epochs do not depend on those before, so that training can be resumed at any."""
+        torch.manual_seed(_seed(self.random_state, self.current_epoch, self.global_rank))
+        self._share(self.trainer.train_dataloader)
+        self.train_sums = torch.zeros(len(self.models), 2, device=self.device)
+
+    def _share(self, loader: Any) -> None:
+        """Let each process have its part of every batch, in the order of this epoch."""
+        if isinstance(loader, Batches):
+            loader.set_epoch(self.current_epoch)
+            loader.share(self.global_rank, self.trainer.world_size)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Return the loss of a batch."""
-        return self._loss(batch, "train_loss")
+        """Return the sum of the losses of the replicates that still learn."""
+        x, known = batch
+        x = F.dropout(x, self.input_dropout)
+        losses = []
+        for k, model in enumerate(self.models):
+            # all processes must compute gradients of all parameters
+            if self.learning[k] or self.trainer.world_size > 1:
+                total, size = self.loss.sums(model(x), known)
+                self.train_sums[k] += torch.stack([total.detach(), size])
+                losses.append(total / self._of_all_processes(size))
+        return torch.stack(losses).sum()
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Return the loss of a batch, without dropout."""
-        return self._loss(batch, "val_loss")
+    def _of_all_processes(self, size: Tensor) -> Tensor:
+        """Denominator such that the mean of the gradients of all processes is the gradient for all cells of a batch."""
+        if self.trainer.world_size == 1:
+            return size
+        return self._added_up(size) / self.trainer.world_size
 
-    def _loss(self, batch: tuple[Tensor, Tensor], name: str) -> Tensor:
-        x, y = batch
-        loss: Tensor = self.loss(self(x), y)
-        self.log(name, loss, on_step=False, on_epoch=True, batch_size=len(x))
-        return loss
+    def _added_up(self, values: Tensor) -> Tensor:
+        """Sum over processes."""
+        summed = self.trainer.strategy.reduce(values.clone(), reduce_op="sum")
+        return summed if isinstance(summed, Tensor) else torch.as_tensor(summed)
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin to add up."""
+        self._share(self.trainer.val_dataloaders)
+        self.val_sums = torch.zeros(len(self.models), 2, device=self.device)
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Add up the losses of a batch, without dropout."""
+        x, known = batch
+        for k, model in enumerate(self.models):
+            self.val_sums[k] += torch.stack(self.loss.sums(model(x), known))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the mean over replicates, for callbacks and loggers."""
+        self.log("val_loss", self.mean_losses("val_sums").mean(), sync_dist=True)
+
+    def on_train_epoch_end(self) -> None:
+        """Log the mean over replicates that learned, for loggers."""
+        self.log("train_loss", self.mean_losses("train_sums").nanmean(), sync_dist=True)
+
+    def mean_losses(self, of: str) -> Tensor:
+        """Loss of each replicate over all cells of the epoch, NaN if there were none."""
+        sums = self._added_up(getattr(self, of))
+        return sums[:, 0] / sums[:, 1]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam."""
-        return torch.optim.Adam(self.model.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+        return torch.optim.Adam(self.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Part of the state dict that is no parameter."""
+        return self.outcome
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take it back."""
+        self.outcome = state
+
+
+def _seed(*parts: Any) -> int:
+    """Seed that depends on several numbers."""
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])

@@ -3,112 +3,86 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
 import pandas as pd
-from lightning.pytorch.callbacks import Callback, EarlyStopping
-from tqdm import tqdm
+import torch
+from lightning.pytorch.callbacks import Callback
 
+from edge2torch._notes import caller_level
 from edge2torch.errors import Edge2TorchError
+from edge2torch.training.epochs import Epochs, Interrupted
+from edge2torch.training.progress import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from torch.utils.data import DataLoader
 
+    from edge2torch.training.checkpoint import Checkpoint
     from edge2torch.training.learner import Learner
 
-
-class BestEpoch(Callback):
-    """Writes the history, and puts the weights of the best epoch back at the end.
-
-    Lightning's own checkpoint callback needs a folder; this one leaves no files behind.
-    """
-
-    def __init__(self) -> None:
-        self.history: list[dict[str, float]] = []
-        self.best_loss = float("inf")
-        self.best_state: dict[str, Tensor] = {}
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Note the losses; keep the weights if they are the best so far."""
-        losses = {name: float(trainer.callback_metrics[name]) for name in ("train_loss", "val_loss")}
-        self.history.append({"epoch": trainer.current_epoch, **losses})
-        if losses["val_loss"] < self.best_loss:
-            self.best_loss = losses["val_loss"]
-            self.best_state = {name: value.detach().clone() for name, value in pl_module.state_dict().items()}
-
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Put the best weights back."""
-        if self.best_state:
-            pl_module.load_state_dict(self.best_state)
-
-
-class Progress(Callback):
-    """One bar over the epochs."""
-
-    def __init__(self, max_epochs: int) -> None:
-        self.bar = tqdm(total=max_epochs, desc="training", unit="epoch")
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Move it."""
-        self.bar.set_postfix({name: f"{float(value):.3f}" for name, value in trainer.callback_metrics.items()})
-        self.bar.update()
-
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Close it."""
-        self.bar.close()
-
-    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        """Close it."""
-        self.bar.close()
+#: what torch says when the memory of the machine does not suffice; for that of a GPU it has an exception of its own
+NO_MEMORY = "can't allocate memory"
 
 
 def train(
-    module: Learner,
-    train_cells: DataLoader[tuple[Tensor, ...]],
-    validation_cells: DataLoader[tuple[Tensor, ...]],
+    learner: Learner,
+    train_cells: Iterable[tuple[Tensor, ...]],
+    validation_cells: Iterable[tuple[Tensor, ...]],
     *,
     max_epochs: int,
     patience: int,
     accelerator: str,
     progress_bar: bool,
     trainer_kwargs: Mapping[str, Any] | None = None,
+    checkpoint: Checkpoint | None = None,
+    resume: bool = False,
 ) -> pd.DataFrame:
-    """Train until the loss on the validation cells has not become lower for some epochs; keep the best weights.
+    """Train until no replicate has had a lower loss on the validation cells for some epochs; keep the best weights.
+
+    Ctrl-C stops after the current batch and keeps what is the best so far; a second one raises ``KeyboardInterrupt``.
 
     Parameters
     ----------
-    module
+    learner
         Changed in place.
     train_cells, validation_cells
-        Batches of features and labels.
+        Batches of features and what is known.
     max_epochs
         Most epochs.
     patience
-        Epochs without a lower validation loss after which to stop.
+        Epochs without a lower validation loss after which a replicate stops.
     accelerator
         Lightning's ``accelerator``.
     progress_bar
         Whether to show a bar.
     trainer_kwargs
         Further arguments of ``lightning.Trainer``; they win over the package's own.
+    checkpoint, resume
+        Where the run is written after every epoch, and whether to go on with what is there.
 
     Returns
     -------
-    The history, a row per epoch: ``epoch``, ``train_loss``, ``val_loss``.
+    The history, a row per replicate and epoch: ``replicate``, ``epoch``, ``train_loss``, ``val_loss``.
 
     Raises
     ------
     Edge2TorchError
-        If ``trainer_kwargs`` is not a mapping, or no epoch had a finite validation loss.
+        If ``trainer_kwargs`` is not a mapping, no epoch had a finite validation loss, memory does not suffice, or the
+        checkpoint is not of this run.
+    KeyboardInterrupt
+        If training is interrupted before any epoch was complete.
     """
-    best = BestEpoch()
+    epochs = Epochs(len(learner.models), patience)
+    start = checkpoint.find(resume) if checkpoint else None
     given = _check_trainer_kwargs(trainer_kwargs)
-    callbacks = [best, EarlyStopping("val_loss", patience=patience), *([Progress(max_epochs)] if progress_bar else [])]
+    bar, last = [Progress()] if progress_bar else [], [checkpoint] if checkpoint else []
     arguments = {
         "accelerator": accelerator,
         "devices": 1,
@@ -119,13 +93,16 @@ def train(
         "enable_progress_bar": False,
         "num_sanity_val_steps": 0,
         **given,
-        "callbacks": [*callbacks, *given.get("callbacks", ())],
+        "callbacks": [epochs, *bar, *given["callbacks"], *last],
     }
-    with _quiet_lightning():
-        L.Trainer(**arguments).fit(module, train_cells, validation_cells)
-    if not best.best_state:
-        raise Edge2TorchError("the validation loss was never a finite number: use a smaller lr, and look at the values")
-    return pd.DataFrame(best.history).astype({"epoch": "int64"})
+    with _quiet_lightning(), _memory_hint(), _stop_on_interrupt(epochs):
+        trainer = L.Trainer(**arguments)
+        try:
+            trainer.fit(learner, train_cells, validation_cells, ckpt_path=start, weights_only=True)
+        except Interrupted:
+            _warn_of_interrupt(epochs, trainer.current_epoch)
+    epochs.restore_best(learner)
+    return pd.DataFrame(epochs.history).astype({"replicate": "int64", "epoch": "int64"})
 
 
 def _check_trainer_kwargs(trainer_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -137,15 +114,66 @@ def _check_trainer_kwargs(trainer_kwargs: Mapping[str, Any] | None) -> dict[str,
 
 
 @contextmanager
+def _stop_on_interrupt(epochs: Epochs) -> Iterator[None]:
+    """Let the first Ctrl-C stop after the current batch; Lightning's own way ends the program."""
+    if threading.current_thread() is not threading.main_thread():  # which alone may handle signals
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def stop(_signum: int, _frame: FrameType | None) -> None:
+        if epochs.interrupt or torch.distributed.is_initialized():  # other processes would wait for this one
+            raise KeyboardInterrupt
+        epochs.interrupt = True
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from end
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _warn_of_interrupt(epochs: Epochs, epoch: int) -> None:
+    if min(epochs.best_epoch) < 0:
+        raise KeyboardInterrupt
+    warnings.warn(
+        f"training was interrupted in epoch {epoch}; the best weights until then, of epoch "
+        f"{', '.join(map(str, epochs.best_epoch))}, are kept",
+        UserWarning,
+        stacklevel=caller_level(),
+    )
+
+
+@contextmanager
+def _memory_hint() -> Iterator[None]:
+    """Say what helps if memory does not suffice."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or NO_MEMORY in str(error):
+            raise Edge2TorchError(
+                f"there is not enough memory to train ({str(error).splitlines()[0] if str(error) else 'MemoryError'}): "
+                "pass a smaller batch_size, width or n_replicates, a smaller graph, or cells in a file"
+            ) from error
+        raise
+
+
+@contextmanager
 def _quiet_lightning() -> Iterator[None]:
     """Keep Lightning's notes on hardware, on workers and on its own use of torch off the screen."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
+    loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
             for expected in (".*does not have many workers.*", ".*LeafSpec.*is deprecated.*"):
                 warnings.filterwarnings("ignore", expected)
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,306 @@
+"""``e2t.tl.tune``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from edge2torch import _keys, _slots
+from edge2torch._checks import check_choice, check_number, check_seed, check_whole
+from edge2torch.errors import Edge2TorchError, some
+from edge2torch.pp._edit import read_draft
+from edge2torch.tl._fit import fit_settings, split_of, write_fit
+from edge2torch.tl._learn import check_settings, learn
+from edge2torch.tl._target import read_target
+from edge2torch.training import CLASSES, LABELS, NUMBERS, score
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import numpy.typing as npt
+    import optuna
+    from anndata import AnnData
+    from mudata import MuData
+
+    from edge2torch.tl._learn import Learned
+    from edge2torch.training import Target
+
+#: arguments of ``tl.fit`` that are the same in all trials
+FIXED = ("task", "split", "groups", "compare", "random_state", "accelerator", "layer", "use_raw")
+#: what is made as large as possible on the validation cells
+METRICS = {CLASSES: "balanced_accuracy", LABELS: "auroc", NUMBERS: "r2"}
+#: metrics of which less is better
+LESS = ("log_loss", "calibration_error", "mse")
+LOG = "log"
+VALIDATION = "validation"
+
+
+def tune(
+    adata: AnnData | MuData,
+    target: str | Sequence[str],
+    space: Mapping[str, Any],
+    *,
+    task: Literal["classes", "labels", "numbers"] | None = None,
+    n_trials: int = 20,
+    timeout: float | None = None,
+    metric: str | None = None,
+    fit_kwargs: Mapping[str, Any] | None = None,
+    random_state: int = 0,
+    key: str = _keys.DEFAULT,
+    copy: bool = False,
+    progress_bar: bool = True,
+) -> AnnData | MuData | None:
+    """Search for the arguments of :func:`edge2torch.tl.fit` that predict the validation cells best.
+
+    All trials have the same split. The model of the best one is kept, as by :func:`edge2torch.tl.fit`; the test cells
+    have no part in its choice.
+
+    Parameters
+    ----------
+    adata
+        Cells by genes, with a graph from :func:`edge2torch.pp.build_graph`.
+    target, task
+        What to predict, as in :func:`edge2torch.tl.fit`.
+    space
+        Values to try, by name of the argument: a list of choices; ``(low, high)`` for all numbers between, whole ones
+        if both are; ``(low, high, "log")`` to try each order of magnitude as often.
+    n_trials
+        Number of trials.
+    timeout
+        Seconds after which no further trial is begun.
+    metric
+        A column of :func:`edge2torch.get.metrics`; by default ``"balanced_accuracy"`` for classes, ``"auroc"`` for
+        labels and ``"r2"`` for numbers.
+    fit_kwargs
+        Further arguments of :func:`edge2torch.tl.fit`, the same in all trials.
+    random_state
+        Seed of the search, and of each fit.
+    key
+        Name of the result.
+    copy
+        Whether to return a copy instead of writing into ``adata``.
+    progress_bar
+        Whether to show a bar.
+
+    Returns
+    -------
+    ``None``, or the copy. Sets what :func:`edge2torch.tl.fit` sets, and ``adata.uns[key]["trials"]``, see
+    :func:`edge2torch.get.trials`.
+
+    Raises
+    ------
+    Edge2TorchError
+        If an argument cannot be used, or no trial could be trained; nothing is written then.
+
+    Notes
+    -----
+    Values are proposed by the tree-structured Parzen estimator (Bergstra et al. 2011,
+    https://papers.nips.cc/paper/4443-algorithms-for-hyper-parameter-optimization) of optuna, which comes with
+    ``pip install edge2torch[tune]``.
+
+    Examples
+    --------
+    >>> import scanpy as sc, edge2torch as e2t
+    >>> adata = sc.datasets.pbmc68k_reduced()
+    >>> e2t.pp.build_graph(adata, "hallmark")  # doctest: +ELLIPSIS
+    [edge2torch] hallmark: ...
+    >>> space = {"lr": (1e-3, 1e-1, "log"), "activation": ["tanh", "relu"]}
+    >>> e2t.tl.tune(adata, "bulk_labels", space, n_trials=2, fit_kwargs={"max_epochs": 2}, progress_bar=False)
+    >>> e2t.get.trials(adata).columns.tolist()
+    ['trial', 'state', 'balanced_accuracy', 'n_epochs', 'seconds', 'lr', 'activation']
+    """
+    _slots.check_adata(adata)
+    optuna = _optuna()
+    _check(n_trials, timeout, random_state, fit_kwargs, space)
+    edges = read_draft(adata, key).edges
+    wanted = read_target(adata, target, task)
+    settings = {**fit_settings(), **(fit_kwargs or {}), "target": target, "task": task, "random_state": random_state}
+    trainer_kwargs = settings.pop("trainer_kwargs", None)
+    search = _Search(
+        space,
+        settings,
+        target=wanted,
+        part=split_of(adata, settings["split"], settings["groups"], wanted, random_state),
+        metric=METRICS[wanted.task] if metric is None else metric,
+        train=partial(learn, adata, edges, trainer_kwargs=trainer_kwargs, progress_bar=False),
+    )
+    with _quiet(optuna):
+        study = optuna.create_study(
+            direction="minimize" if search.less else "maximize", sampler=optuna.samplers.TPESampler(seed=random_state)
+        )
+        study.optimize(search, n_trials, timeout, catch=(Edge2TorchError,), show_progress_bar=progress_bar)
+    if search.best is None:
+        raise Edge2TorchError(
+            f"none of {len(study.trials)} trials could be trained; the last one failed: {search.failures[-1]}"
+        )
+    adata = adata.copy() if copy else adata
+    _, chosen, learned = search.best
+    write_fit(
+        adata,
+        key,
+        learned,
+        target=wanted,
+        part=search.part,
+        settings=chosen,
+        more_uns={_keys.TRIALS: _table(study, search.metric, space)},
+        called={"tune": {"space": space, "n_trials": n_trials, "metric": search.metric, "random_state": random_state}},
+    )
+    return adata if copy else None
+
+
+class _Search:
+    """What optuna calls for each trial; keeps the best one, with its model.
+
+    Parameters
+    ----------
+    space, metric
+        As for :func:`tune`.
+    settings
+        Arguments of ``tl.fit`` that are not searched for.
+    target, part
+        What to predict, and the split.
+    train
+        Trains with a target, a split and settings.
+    """
+
+    def __init__(
+        self,
+        space: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        *,
+        target: Target,
+        part: npt.NDArray[np.object_],
+        metric: str,
+        train: Callable[..., Learned],
+    ) -> None:
+        self.space, self.settings, self.target, self.part, self.metric = space, settings, target, part, metric
+        self.train = train
+        self.less = metric in LESS
+        self.best: tuple[float, dict[str, Any], Learned] | None = None
+        self.failures: list[str] = []
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        """Train with what a trial proposes, and score the validation cells."""
+        chosen = {name: _propose(trial, name, values) for name, values in self.space.items()}
+        try:
+            settings = check_settings({**self.settings, **chosen}, self.target)
+            learned = self.train(self.target, self.part, settings)
+            value = self._validate(learned)
+        except Edge2TorchError as error:
+            self.failures.append(str(error))
+            raise
+        trial.set_user_attr("n_epochs", int(learned.history["epoch"].nunique()))
+        if self.best is None or (value < self.best[0] if self.less else value > self.best[0]):
+            self.best = value, settings, learned
+        return value
+
+    def _validate(self, learned: Learned) -> float:
+        """Score the validation cells; the others, above all those held out, have no part in it."""
+        here = self.part == VALIDATION
+        truth, predicted = self.target.truth[here], learned.predicted[here]
+        table, _ = score(self.target.task, self.target.names, truth, predicted, self.part[here])
+        check_choice("metric", self.metric, [str(name) for name in table if name not in ("split", "n_cells")])
+        value = float(table.loc[table["split"] == VALIDATION, self.metric].iloc[0])
+        if not np.isfinite(value):
+            raise Edge2TorchError(f"{self.metric!r} is not defined on the validation cells: choose another metric")
+        return value
+
+
+@contextmanager
+def _quiet(optuna: ModuleType) -> Iterator[None]:
+    """Keep optuna's notes on each trial off the screen; they are in the table."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError as error:
+        raise Edge2TorchError("e2t.tl.tune needs optuna: pip install 'edge2torch[tune]'") from error
+    return optuna
+
+
+def _propose(trial: optuna.Trial, name: str, values: Any) -> Any:
+    if isinstance(values, list):
+        return values[trial.suggest_categorical(name, list(range(len(values))))]
+    low, high, *log = values
+    if isinstance(low, int) and isinstance(high, int):
+        return trial.suggest_int(name, low, high, log=bool(log))
+    return trial.suggest_float(name, float(low), float(high), log=bool(log))
+
+
+def _table(study: optuna.Study, metric: str, space: Mapping[str, Any]) -> pd.DataFrame:
+    """One row per trial, in the order in which they were made."""
+    rows = []
+    for trial in study.trials:
+        chosen = {
+            name: values[trial.params[name]] if isinstance(values, list) else trial.params[name]
+            for name, values in space.items()
+        }
+        seconds = trial.duration.total_seconds() if trial.duration else float("nan")
+        value = float("nan") if trial.value is None else trial.value
+        n_epochs = int(trial.user_attrs.get("n_epochs", 0))
+        state = trial.state.name.lower()
+        rows.append(
+            {"trial": trial.number, "state": state, metric: value, "n_epochs": n_epochs, "seconds": seconds, **chosen}
+        )
+    table = pd.DataFrame(rows)
+    for name, values in space.items():  # what h5ad and zarr files can hold
+        if isinstance(values, list) and not all(type(value) in (int, float) for value in values):
+            table[name] = [value if isinstance(value, str) else json.dumps(value) for value in table[name]]
+    return table
+
+
+def _check(
+    n_trials: int,
+    timeout: float | None,
+    random_state: int,
+    fit_kwargs: Mapping[str, Any] | None,
+    space: Mapping[str, Any],
+) -> None:
+    check_whole("n_trials", n_trials)
+    if timeout is not None:
+        check_number("timeout", timeout, positive=True)
+    check_seed(random_state)
+    for what, named, hint in (("fit_kwargs", fit_kwargs or {}, ""), ("space", space, " to values to try")):
+        if not isinstance(named, Mapping):
+            raise Edge2TorchError(f"{what}={named!r} must be a dict of arguments of e2t.tl.fit{hint}")
+    tunable = [name for name in fit_settings() if name not in FIXED]
+    unknown = [name for name in space if name not in tunable]
+    if unknown or not space:
+        raise Edge2TorchError(
+            f"space may not hold {some(unknown) if unknown else 'nothing'}; it may hold {some(tunable, 40)}"
+        )
+    known = [*tunable, *FIXED, "trainer_kwargs"]
+    wrong = [
+        name for name in fit_kwargs or {} if name not in known or name in (*space, "task", "compare", "random_state")
+    ]
+    if wrong:
+        raise Edge2TorchError(
+            f"fit_kwargs may not hold {some(wrong)}: unknown, in space, or an argument of e2t.tl.tune"
+        )
+    for name, values in space.items():
+        if not (isinstance(values, list) and values) and not _is_range(values):
+            raise Edge2TorchError(
+                f"space[{name!r}]={values!r} must be a list of choices, (low, high) or (low, high, 'log') with low < high"
+            )
+
+
+def _is_range(values: Any) -> bool:
+    if not isinstance(values, tuple) or len(values) not in (2, 3) or values[2:] not in ((), (LOG,)):
+        return False
+    low, high = values[:2]
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in (low, high)):
+        return False
+    return bool(low < high and (len(values) == 2 or low > 0))
