@@ -62,7 +62,6 @@ def test_training_improves_on_chance(make_module, loaders):
 def test_training_is_reproducible(make_module, loaders):
     losses = []
     for _ in range(2):
-        loaders[0].sampler.sampler.generator.manual_seed(9)
         losses.append(train(make_module(), *loaders, **PLAIN)["val_loss"].tolist())
     assert losses[0] == losses[1]
 

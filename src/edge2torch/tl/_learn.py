@@ -139,10 +139,9 @@ def learn(
             weight_decay=settings["weight_decay"],
             input_dropout=settings["input_dropout"],
         )
-        order = torch.Generator().manual_seed(seed)
         history = train(
             learner,
-            batches(cells, int(settings["batch_size"]), np.flatnonzero(training), shuffle=order),
+            batches(cells, int(settings["batch_size"]), np.flatnonzero(training), seed=seed),
             batches(cells, 1024, np.flatnonzero(part == "validation")),
             max_epochs=int(settings["max_epochs"]),
             patience=int(settings["patience"]),
@@ -159,15 +158,16 @@ def _warn_if_counts(
     adata: AnnData | MuData, cells: Cells, features: Sequence[str], layer: str | None, use_raw: bool
 ) -> None:
     """Warn of each modality that holds raw counts."""
+    first = cells.head()
     place = "raw" if use_raw else f"layers[{layer!r}]" if layer else "X"
     if not is_mudata(adata):
-        warn_if_counts(cells.matrix, f"adata.{place}")
+        warn_if_counts(first, f"adata.{place}")
         return
     names = pd.Index(features)
     for name, held in modalities(adata).items():
         own = np.flatnonzero(names.isin([f"{name}:{gene}" for gene in held.var_names]))
         if own.size:
-            warn_if_counts(cells.matrix[:, own], f"mdata[{name!r}].{place}")
+            warn_if_counts(first[:, own], f"mdata[{name!r}].{place}")
 
 
 def _check_class_weight(class_weight: Any, target: Target) -> str | dict[str, float] | None:

@@ -17,8 +17,8 @@ from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from torch.utils.data import DataLoader
 
+    from edge2torch.cells import Batches
     from edge2torch.training.learner import Learner
 
 
@@ -69,8 +69,8 @@ class Progress(Callback):
 
 def train(
     module: Learner,
-    train_cells: DataLoader[tuple[Tensor, ...]],
-    validation_cells: DataLoader[tuple[Tensor, ...]],
+    train_cells: Batches,
+    validation_cells: Batches,
     *,
     max_epochs: int,
     patience: int,
