@@ -142,7 +142,7 @@ def test_too_little_memory(adata):
     def use_it_up(_):
         torch.empty(2**60, dtype=torch.uint8)
 
-    with pytest.raises(Edge2TorchError, match="not enough memory to train .*: pass a smaller batch_size"):
+    with pytest.raises(Edge2TorchError, match=r"not enough memory to train .*: pass a smaller batch_size"):
         fit(adata, At(1, 0, use_it_up))
     assert "e2t_pred" not in adata.obs
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from edge2torch.cells import Cells
 from edge2torch.training import CLASSES, LABELS, NUMBERS, Learner, Loss, Scale, Target, predict, train
 
 
@@ -72,8 +73,8 @@ def test_probabilities_leave_no_gradients_and_draw_no_random_numbers(cells, make
 
 
 def test_no_cells_have_no_probabilities(cells, make_module):
-    cells.matrix = cells.matrix[:0]
-    assert predict(make_module().models[0], cells, CLASSES).shape == (0, 3)
+    none = Cells(cells.matrix[:0], cells.features, cells.features)
+    assert predict(make_module().models[0], none, CLASSES).shape == (0, 3)
 
 
 CLASS_WEIGHT = [0.5, 2.0, 1.0]

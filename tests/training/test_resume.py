@@ -153,7 +153,7 @@ def test_broken_files(untrained, half, broken):
 
 def test_a_folder_that_cannot_be_made(untrained, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(Edge2TorchError, match="checkpoint_dir=.*file.* cannot be made"):
+    with pytest.raises(Edge2TorchError, match=r"checkpoint_dir=.*file.* cannot be made"):
         fit(untrained, checkpoint_dir=tmp_path / "file" / "run")
 
 

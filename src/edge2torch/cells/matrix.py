@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy.sparse as sp
 
 from edge2torch._modalities import is_mudata
 from edge2torch._notes import caller_level
+from edge2torch.cells.cells import SAMPLE
 from edge2torch.cells.features import modalities
+from edge2torch.cells.side_by_side import Block, side_by_side
+from edge2torch.cells.stored import is_by_column, is_sparse, read
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import locate
 
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
-#: rows that are looked at to recognise counts
-SAMPLE = 200
 #: values that are read at a time from a matrix that may be on disk
 VALUES_AT_ONCE = 20_000_000
 
@@ -30,7 +30,7 @@ VALUES_AT_ONCE = 20_000_000
 def choose_matrix(
     data: AnnData | MuData, layer: str | None, use_raw: bool, features: Sequence[str] = ()
 ) -> tuple[Any, pd.Index]:
-    """Return the matrix (cells, genes) to use, and the names of its genes.
+    """Return the matrix (cells, genes) to use, and the names of its genes; what is not in memory is not read.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def choose_matrix(
     use_raw
         Whether to use ``raw`` instead.
     features
-        What is going to be used: from a MuData, only these are read and put side by side.
+        What is going to be used: of a MuData, only these are put side by side.
 
     Raises
     ------
@@ -64,23 +64,8 @@ def _of_mudata(data: MuData, layer: str | None, use_raw: bool, features: Sequenc
         start += len(names[name])
         if columns.size:
             matrix, _ = _of_anndata(part, layer, use_raw, f"mdata[{name!r}]")
-            blocks.append(_block(matrix, columns, _rows(data, part, name), f"mdata[{name!r}]"))
-    return _side_by_side(blocks), pd.Index([full[i] for i in wanted], dtype=object)
-
-
-def _block(matrix: Any, columns: npt.NDArray[np.intp], rows: npt.NDArray[np.intp] | None, where: str) -> Any:
-    """Read columns of a matrix, then put the rows in order: what is on disk can only be read in its own order."""
-    block = matrix[:, columns]
-    block = block if is_sparse(block) else np.asarray(block)
-    if block.dtype.kind not in "biuf":
-        raise Edge2TorchError(f"{where} holds {block.dtype}, not real numbers: convert it")
-    return block if rows is None else block[rows]
-
-
-def _side_by_side(blocks: list[Any]) -> Any:
-    if any(is_sparse(block) for block in blocks):
-        return sp.hstack([sp.csr_array(block) for block in blocks], format="csr")
-    return np.hstack(blocks)
+            blocks.append(Block(matrix, columns, _rows(data, part, name), f"mdata[{name!r}]"))
+    return side_by_side(blocks), pd.Index([full[i] for i in wanted], dtype=object)
 
 
 def _rows(data: MuData, modality: AnnData, name: str) -> npt.NDArray[np.intp] | None:
@@ -106,30 +91,32 @@ def _of_anndata(adata: AnnData, layer: str | None, use_raw: bool, where: str) ->
             raise Edge2TorchError(f"use_raw=True, but {where}.raw is empty")
         return adata.raw.X, adata.raw.var_names
     if layer is None:
-        if adata.X is None:
+        matrix = adata.X
+        if matrix is None:
             raise Edge2TorchError(f"{where}.X is empty: put the values there, or pass layer=")
-        return adata.X, adata.var_names
+        return matrix, adata.var_names
     if layer not in adata.layers:
         layers = [name for name in adata.layers if name is not None]  # None is X, since anndata 0.13
         raise Edge2TorchError(f"layer={layer!r} is not in {where}.layers; it has {some(layers) or 'none'}")
     return adata.layers[layer], adata.var_names
 
 
-def is_sparse(matrix: Any) -> bool:
-    """Whether something is a sparse matrix or array of SciPy."""
-    return bool(sp.issparse(matrix))
-
-
 def column_sums(matrix: Any) -> npt.NDArray[np.float64]:
     """Sum over cells, read some rows at a time: (genes,); NaN for genes with a negative value, which is no count."""
     n_rows, n_genes = matrix.shape
+    if is_by_column(matrix):
+        at_once = max(VALUES_AT_ONCE // max(n_rows, 1), 1)
+        parts = [_sums(matrix[:, start : start + at_once]) for start in range(0, n_genes, at_once)]
+        return np.concatenate(parts) if parts else np.zeros(0)
     total = np.zeros(n_genes)
     at_once = max(VALUES_AT_ONCE // max(n_genes, 1), 1)
     for start in range(0, n_rows, at_once):
-        rows = matrix[start : start + at_once]
-        total += np.asarray(rows.sum(axis=0, dtype=float)).ravel()
-        total[_lowest(rows) < 0] = np.nan
+        total += _sums(read(matrix, start, min(start + at_once, n_rows)))
     return total
+
+
+def _sums(rows: Any) -> npt.NDArray[np.float64]:
+    return np.where(_lowest(rows) < 0, np.nan, np.asarray(rows.sum(axis=0, dtype=float)).ravel())
 
 
 def _lowest(rows: Any) -> npt.NDArray[Any]:
@@ -148,8 +135,8 @@ def warn_if_counts(matrix: Any, where: str) -> None:
     where
         What to call it in the warning.
     """
-    rows = matrix[: min(SAMPLE, matrix.shape[0])]
-    values = rows.data if is_sparse(rows) else np.asarray(rows).ravel()
+    rows = read(matrix, 0, min(SAMPLE, matrix.shape[0]))
+    values = rows.data if is_sparse(rows) else rows.ravel()
     if values.size and values.min() >= 0 and values.max() > 20 and np.array_equal(values, np.round(values)):
         warnings.warn(
             f"{where} looks like raw counts (whole numbers up to {values.max():.0f}); networks train and explain "

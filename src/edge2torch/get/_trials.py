@@ -25,9 +25,9 @@ def trials(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> pd.DataFrame
 
     Returns
     -------
-    A row per trial, in the order in which they were made: ``trial``, ``state`` (``"complete"`` or ``"fail"``), the metric
-    on the validation cells under its name (NaN for failed ones), ``n_epochs``, ``seconds``, and the arguments that were
-    tried; choices that are neither text nor numbers are JSON.
+    A row per trial, in the order in which they were made: ``trial``, ``state`` (``"complete"`` or ``"fail"``), the
+    metric on the validation cells under its name (NaN for failed ones), ``n_epochs``, ``seconds``, and the arguments
+    that were tried; choices that are neither text nor numbers are JSON.
 
     Raises
     ------

@@ -34,8 +34,8 @@ def history(
 ) -> Axes:
     """Plot the loss of training and validation cells over the epochs.
 
-    A point marks the epoch whose weights were kept: the one with the lowest loss on the validation cells. Replicates have
-    a line each.
+    A point marks the epoch whose weights were kept: the one with the lowest loss on the validation cells. Replicates
+    have a line each.
 
     Parameters
     ----------

@@ -147,8 +147,8 @@ def fit(
         With replicates: standard deviation over them of what they predict, like the former; and share of replicates
         that predict the class in ``obs[key + "_pred"]``.
     ``adata.uns[key]["graph"]``, ``["nodes"]``
-        Now with the output nodes, their edges (``prior`` is ``"readout"``) and the ``weight`` of every edge in the
-        first replicate.
+        Now with the output nodes, their edges (``prior`` is ``"readout"``), the ``weight`` of every edge in the first
+        replicate, and the ``mean`` of every gene over the training cells (NaN for other nodes).
     ``adata.uns[key]["model"]``
         All that is needed to rebuild the models, see :func:`edge2torch.get.model`.
     ``adata.uns[key]["history"]``
@@ -317,7 +317,7 @@ def write_fit(
         called={"fit": recorded, **(called or {})},
         uns={
             _keys.GRAPH: learned.artifact.graph.edges.assign(weight=learned.models[0].edge_weights().detach().numpy()),
-            _keys.NODES: node_table(learned.artifact.graph, label_of, learned.artifact.output_nodes),
+            _keys.NODES: _nodes(learned, label_of),
             _keys.MODEL: describe_models(learned.models, learned.artifact),
             _keys.HISTORY: learned.history,
             _keys.METRICS: whole.reset_index(drop=True),
@@ -328,3 +328,11 @@ def write_fit(
         obsm=obsm,
         stale=keys.of_fit,
     )
+
+
+def _nodes(learned: Learned, label_of: Mapping[str, str]) -> pd.DataFrame:
+    """Table of nodes, with the mean of each input."""
+    artifact = learned.artifact
+    mean = pd.Series(learned.means, index=artifact.feature_names)
+    table = node_table(artifact.graph, label_of, artifact.output_nodes)
+    return table.assign(mean=mean.reindex(table["node"]).to_numpy())

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 
 from edge2torch._checks import check_number, check_seed, check_whole
-from edge2torch.cells import Cells, batches, choose_matrix, is_mudata, modalities, warn_if_counts
+from edge2torch.cells import Cells, batches, choose_matrix, gene_means, is_mudata, modalities, warn_if_counts
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import add_outputs
@@ -51,6 +51,8 @@ class Learned:
         Losses per epoch.
     cells
         All cells, as the model reads them.
+    means
+        Mean of every input over the training cells, (inputs,).
     each
         What each replicate predicts: probabilities or numbers, (replicates, cells, outputs) in the order of the names
         of the target.
@@ -62,6 +64,7 @@ class Learned:
     scale: Scale
     history: pd.DataFrame
     cells: Cells
+    means: npt.NDArray[np.float64]
     each: npt.NDArray[np.floating]
 
     @property
@@ -139,6 +142,12 @@ def learn(
             target.in_order(position, scale),
             where="adata.raw.var_names" if use_raw else "adata.var_names",
         )
+        if settings["compare"] and not cells.in_memory:
+            raise Edge2TorchError(
+                "compare=True needs all cells in memory, for models that cannot be trained in batches: leave it out, or "
+                "pass adata.to_memory()"
+            )
+        means = gene_means(cells, np.flatnonzero(training))
         _warn_if_counts(adata, cells, artifact.feature_names, layer, use_raw)
         learner = Learner(
             models,
@@ -164,7 +173,7 @@ def learn(
         )
     said = np.stack([predict(model.cpu(), cells, target.task)[:, position] for model in models])
     each = scale.restore(said) if target.task == NUMBERS else said
-    return Learned(models, artifact, output_of, scale, history, cells, each)
+    return Learned(models, artifact, output_of, scale, history, cells, means, each)
 
 
 def _compile(edges: pd.DataFrame, settings: Mapping[str, Any]) -> tuple[list[EdgeModel], CompileArtifact]:
@@ -210,15 +219,16 @@ def _warn_if_counts(
     adata: AnnData | MuData, cells: Cells, features: Sequence[str], layer: str | None, use_raw: bool
 ) -> None:
     """Warn of each modality that holds raw counts."""
+    first = cells.head()
     place = "raw" if use_raw else f"layers[{layer!r}]" if layer else "X"
     if not is_mudata(adata):
-        warn_if_counts(cells.matrix, f"adata.{place}")
+        warn_if_counts(first, f"adata.{place}")
         return
     names = pd.Index(features)
     for name, held in modalities(adata).items():
         own = np.flatnonzero(names.isin([f"{name}:{gene}" for gene in held.var_names]))
         if own.size:
-            warn_if_counts(cells.matrix[:, own], f"mdata[{name!r}].{place}")
+            warn_if_counts(first[:, own], f"mdata[{name!r}].{place}")
 
 
 def _check_class_weight(class_weight: Any, target: Target) -> str | dict[str, float] | None:

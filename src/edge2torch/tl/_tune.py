@@ -293,7 +293,8 @@ def _check(
     for name, values in space.items():
         if not (isinstance(values, list) and values) and not _is_range(values):
             raise Edge2TorchError(
-                f"space[{name!r}]={values!r} must be a list of choices, (low, high) or (low, high, 'log') with low < high"
+                f"space[{name!r}]={values!r} must be a list of choices, (low, high) or (low, high, 'log'), "
+                "with low < high"
             )
 
 

@@ -33,7 +33,7 @@ def predict(model: nn.Module, cells: Cells, task: str, batch_size: int = 1024) -
     """
     device = next(model.parameters()).device
     with evaluating(model), torch.no_grad():
-        served = batches(cells, batch_size) if len(cells) else [cells[np.arange(0)]]
+        served = batches(cells, batch_size, divide=False) if len(cells) else [cells[np.arange(0)]]
         parts = [_link(model(x.to(device)), task).cpu().numpy() for x, *_ in served]
     return np.concatenate(parts).astype(np.float32)
 

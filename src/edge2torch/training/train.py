@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,7 @@ from edge2torch.training.epochs import Epochs, Interrupted
 from edge2torch.training.progress import Progress
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
+    from edge2torch.cells import Batches
     from edge2torch.training.checkpoint import Checkpoint
     from edge2torch.training.learner import Learner
 
@@ -33,8 +32,8 @@ NO_MEMORY = "can't allocate memory"
 
 def train(
     learner: Learner,
-    train_cells: Iterable[tuple[Tensor, ...]],
-    validation_cells: Iterable[tuple[Tensor, ...]],
+    train_cells: Batches,
+    validation_cells: Batches,
     *,
     max_epochs: int,
     patience: int,
