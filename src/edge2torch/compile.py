@@ -13,7 +13,7 @@ import torch
 from edge2torch._checks import check_choice, check_number, check_whole
 from edge2torch._notes import note
 from edge2torch.errors import Edge2TorchError, some
-from edge2torch.graph import Graph, arrows, node_options
+from edge2torch.graph import DROPOUT_RULES, Graph, arrows, node_options
 from edge2torch.nn import EdgeModel, FeedforwardModel, GraphModel, RecurrentModel, Wiring, make_activation
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def compile_graph(
     activation: Activation = None,
     width: int = 1,
     dropout: float = 0.0,
+    dropout_rule: str = "uniform",
     nodes: pd.DataFrame | None = None,
     tolerance: float | None = None,
     spectral_norm: float | None = None,
@@ -114,7 +115,13 @@ def compile_graph(
         Units of each hidden node (channels of all nodes, for ``"graphnn"``). An edge then has a weight for each pair of
         units; a given initial weight is shared out among the units of its source.
     dropout
-        Probability with which the state of a hidden node is set to 0 in training.
+        Probability with which the state of a hidden node is set to 0 in training. Units of a node are dropped one by
+        one.
+    dropout_rule
+        ``"uniform"``: the same for all hidden nodes. ``"redundancy"``: less where few nodes share a target (Fortelny &
+        Bock 2020, doi:10.1186/s13059-020-02100-5). With ``n`` the least number of sources that a target of the node
+        has, the probability is 0 for ``n = 1``, ``min(dropout, 0.1)`` for 2, ``min(dropout, 0.3)`` for 3 and
+        ``dropout`` for more; see :func:`edge2torch.graph.dropout_rates`.
     nodes
         Hidden nodes that differ: ``node`` and any of ``width``, ``activation`` (``"linear"`` for none) and ``dropout``.
     tolerance
@@ -154,9 +161,16 @@ def compile_graph(
     if not isinstance(preprocessing, str):
         raise Edge2TorchError(f"preprocessing={preprocessing!r} must be text")
     check_whole("steps", steps)
+    check_choice("dropout_rule", dropout_rule, DROPOUT_RULES)
     _check_recurrent_only(backend, tolerance=tolerance, spectral_norm=spectral_norm)
     graph = Graph.from_edgelist(edgelist, cycles=backend != "feedforward")
-    options = node_options(graph, nodes, width=width, activation=activation, dropout=dropout, check=_check_option)
+    for_all: dict[str, Any] = {
+        "width": width,
+        "activation": activation,
+        "dropout": dropout,
+        "dropout_rule": dropout_rule,
+    }
+    options = node_options(graph, nodes, **for_all, check=_check_option)
     if backend == "graphnn":
         _check_one_width(nodes)
     if backend != "feedforward":
