@@ -101,6 +101,20 @@ class EdgeModel(nn.Module):
         """The parts that hold weights, in the order of ``edge_of_weight``."""
         raise NotImplementedError
 
+    def forward_with_states(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Compute the outputs, and on the way the state of every block.
+
+        Parameters
+        ----------
+        x
+            Features, shape (cells, features).
+
+        Returns
+        -------
+        Outputs (cells, outputs), and for each of ``blocks`` what it returns, (cells, units of the block).
+        """
+        raise NotImplementedError
+
     def units_of(self, block: int) -> slice:
         """Which of the units behind the inputs are in a block."""
         raise NotImplementedError
