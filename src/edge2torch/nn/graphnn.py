@@ -81,6 +81,11 @@ class GraphModel(StepModel):
         """The parts that hold weights, in the order of ``edge_of_weight``."""
         return [self.from_inputs, self.between]
 
+    def hidden_columns(self, block: int) -> Tensor:
+        """Which columns of the output of a block belong to hidden nodes: all channels of each."""
+        nodes = super().hidden_columns(block)
+        return (nodes[:, None] * self.width + torch.arange(self.width, device=nodes.device)).flatten()
+
     def sum_units(self, states: Tensor, block: int) -> Tensor:
         """Add up the channels of each node: (cells, nodes x channels) to (cells, nodes)."""
         of_channels: Tensor = states.unflatten(1, (-1, self.width))

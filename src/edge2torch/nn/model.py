@@ -119,6 +119,13 @@ class EdgeModel(nn.Module):
         """Which of the units behind the inputs are in a block."""
         raise NotImplementedError
 
+    def hidden_columns(self, block: int) -> Tensor:
+        """Which columns of the output of a block belong to hidden nodes, those that edges leave."""
+        has_targets = torch.zeros(int(self.edge_ends.max()) + 1, dtype=torch.bool, device=self.edge_ends.device)
+        has_targets[self.edge_ends[0]] = True
+        hidden: Tensor = has_targets[self.node_of_unit[self.units_of(block)]]
+        return hidden.nonzero().flatten()
+
     def sum_units(self, states: Tensor, block: int) -> Tensor:
         """Add up the columns of each node in the output of a block: (cells, units) to (cells, nodes)."""
         if not self.wide:

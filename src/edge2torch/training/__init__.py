@@ -1,8 +1,10 @@
 """Training: what is predicted, splits, the Lightning module, metrics."""
 
 from edge2torch.training.baselines import predict_baselines
+from edge2torch.training.heads import AuxiliaryHeads, heads_loss
 from edge2torch.training.learner import Learner, make_loss
 from edge2torch.training.metrics import score
+from edge2torch.training.penalty import shrink, switched_off
 from edge2torch.training.predict import predict
 from edge2torch.training.split import PARTS, folds, split_cells, with_validation
 from edge2torch.training.target import CLASSES, LABELS, NUMBERS, TASKS, Scale, Target
@@ -14,15 +16,19 @@ __all__ = [
     "NUMBERS",
     "PARTS",
     "TASKS",
+    "AuxiliaryHeads",
     "Learner",
     "Scale",
     "Target",
     "folds",
+    "heads_loss",
     "make_loss",
     "predict",
     "predict_baselines",
     "score",
+    "shrink",
     "split_cells",
+    "switched_off",
     "train",
     "with_validation",
 ]
