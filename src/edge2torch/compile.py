@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +10,9 @@ import torch
 
 from edge2torch._checks import check_choice, check_number, check_whole
 from edge2torch._notes import note
+from edge2torch.artifact import CompileArtifact, check_pair
 from edge2torch.errors import Edge2TorchError, some
-from edge2torch.graph import Graph, arrows, node_options
+from edge2torch.graph import DROPOUT_RULES, Graph, arrows, node_options
 from edge2torch.nn import EdgeModel, FeedforwardModel, GraphModel, RecurrentModel, Wiring, make_activation
 
 if TYPE_CHECKING:
@@ -22,56 +21,11 @@ if TYPE_CHECKING:
     from edge2torch.graph import NodeOptions
     from edge2torch.nn.activation import Activation
 
+__all__ = ["BACKENDS", "CompileArtifact", "check_pair", "compile_graph"]
+
 BACKENDS = ("feedforward", "recurrent", "graphnn")
+NORMS = ("batch",)
 ALIASES = {"state_update": "recurrent"}
-
-
-@dataclass(frozen=True)
-class CompileArtifact:
-    """The names behind a compiled model.
-
-    Attributes
-    ----------
-    backend
-        Name of the backend.
-    graph
-        The graph; ``graph.edges`` is the edge list.
-    feature_names
-        Names of the columns of the model's input, in order.
-    node_names_by_layer
-        ``"layer_0"``, ``"layer_1"``, ... to the names of its nodes, sorted; layer 0 holds the inputs. For backends that
-        allow cycles, the layer of a node is its least distance from an input.
-    input_nodes, hidden_nodes, output_nodes
-        Names in model order; ``output_nodes`` are the columns of the model's output.
-    fingerprint
-        Identifies the graph: models and artifacts with the same fingerprint fit each other.
-    preprocessing
-        How the features were made, in the user's words.
-    settings
-        The other arguments of :func:`compile_graph`.
-    """
-
-    backend: str
-    graph: Graph
-    feature_names: list[str]
-    node_names_by_layer: dict[str, list[str]]
-    input_nodes: list[str]
-    hidden_nodes: list[str]
-    output_nodes: list[str]
-    fingerprint: str
-    preprocessing: str = ""
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def identity(self) -> dict[str, str]:
-        """SHA-256 of all that a model is bound to: graph, backend, features, outputs, preprocessing."""
-        return {
-            "graph": self.fingerprint,
-            "backend": _digest([self.backend]),  # it also says how nodes are ordered
-            "features": _digest(self.feature_names),
-            "outputs": _digest(self.output_nodes),
-            "preprocessing": _digest([self.preprocessing]),
-        }
 
 
 def compile_graph(
@@ -83,6 +37,8 @@ def compile_graph(
     activation: Activation = None,
     width: int = 1,
     dropout: float = 0.0,
+    dropout_rule: str = "uniform",
+    norm: str | None = None,
     nodes: pd.DataFrame | None = None,
     tolerance: float | None = None,
     spectral_norm: float | None = None,
@@ -114,7 +70,18 @@ def compile_graph(
         Units of each hidden node (channels of all nodes, for ``"graphnn"``). An edge then has a weight for each pair of
         units; a given initial weight is shared out among the units of its source.
     dropout
-        Probability with which the state of a hidden node is set to 0 in training.
+        Probability with which the state of a hidden node is set to 0 in training. Units of a node are dropped one by
+        one.
+    dropout_rule
+        ``"uniform"``: the same for all hidden nodes. ``"redundancy"``: less where few nodes share a target (Fortelny &
+        Bock 2020, doi:10.1186/s13059-020-02100-5). With ``n`` the least number of sources that a target of the node
+        has, the probability is 0 for ``n = 1``, ``min(dropout, 0.1)`` for 2, ``min(dropout, 0.3)`` for 3 and
+        ``dropout`` for more; see :func:`edge2torch.graph.dropout_rates`.
+    norm
+        ``"batch"``: batch normalisation of the sums of every hidden node before its activation, with a mean, a
+        variance, a scale and a shift for each of its units (Ioffe & Szegedy 2015, arXiv:1502.03167); for
+        ``"feedforward"``. The other backends update a node several times with the same weights, and its sums have
+        other means and variances each time. A batch of one cell is normalised with the running statistics.
     nodes
         Hidden nodes that differ: ``node`` and any of ``width``, ``activation`` (``"linear"`` for none) and ``dropout``.
     tolerance
@@ -154,9 +121,17 @@ def compile_graph(
     if not isinstance(preprocessing, str):
         raise Edge2TorchError(f"preprocessing={preprocessing!r} must be text")
     check_whole("steps", steps)
+    check_choice("dropout_rule", dropout_rule, DROPOUT_RULES)
+    _check_norm(backend, norm)
     _check_recurrent_only(backend, tolerance=tolerance, spectral_norm=spectral_norm)
     graph = Graph.from_edgelist(edgelist, cycles=backend != "feedforward")
-    options = node_options(graph, nodes, width=width, activation=activation, dropout=dropout, check=_check_option)
+    for_all: dict[str, Any] = {
+        "width": width,
+        "activation": activation,
+        "dropout": dropout,
+        "dropout_rule": dropout_rule,
+    }
+    options = node_options(graph, nodes, **for_all, check=_check_option)
     if backend == "graphnn":
         _check_one_width(nodes)
     if backend != "feedforward":
@@ -178,7 +153,7 @@ def compile_graph(
         preprocessing=preprocessing,
         settings={**settings, "backend": backend, "nodes": None if nodes is None else nodes.copy()},
     )
-    wiring = _wire(graph, options)
+    wiring = replace(_wire(graph, options), norm=None if norm is None else torch.as_tensor(graph.kind == "hidden"))
     if backend == "feedforward":
         return FeedforwardModel(wiring, bias=bias, identity=artifact.identity), artifact
     if backend == "graphnn":
@@ -201,16 +176,6 @@ NOTES = {
 }
 
 
-def check_pair(model: EdgeModel, artifact: CompileArtifact) -> None:
-    """Raise if a model and an artifact do not come from the same call of :func:`compile_graph`, or an equal one."""
-    differing = model.differs_from(artifact.identity)
-    if differing:
-        raise Edge2TorchError(
-            f"model and artifact do not belong together, they differ in {some(differing)}: use the two that "
-            "compile_graph returned"
-        )
-
-
 def _check_option(name: str, value: Any) -> None:
     if name == "activation":
         make_activation(value)  # raises if there is no such activation
@@ -218,6 +183,17 @@ def _check_option(name: str, value: Any) -> None:
         check_number("dropout", value, below=1)
     else:
         check_whole("width", value)
+
+
+def _check_norm(backend: str, norm: str | None) -> None:
+    if norm is None:
+        return
+    check_choice("norm", norm, NORMS)
+    if backend != "feedforward":
+        raise Edge2TorchError(
+            f"norm={norm!r} is an option of backend='feedforward' only: the nodes of backend={backend!r} are updated "
+            "several times, and their sums have other means and variances in each step; leave it out"
+        )
 
 
 def _check_recurrent_only(backend: str, **options: float | None) -> None:
@@ -257,10 +233,6 @@ def _check_free_feedback(graph: Graph) -> None:
             f"spectral_norm scales the weights between hidden nodes, but {len(wrong):,} of these edges are fixed: "
             f"{some(arrows(wrong))}"
         )
-
-
-def _digest(names: list[str]) -> str:
-    return hashlib.sha256(json.dumps(names).encode()).hexdigest()
 
 
 def _wire(graph: Graph, options: NodeOptions) -> Wiring:

@@ -46,6 +46,8 @@ CASES = {
         BACKENDS,
     ),
     "dropout": (lambda e: e, {"dropout": 1 / 3}, BACKENDS),
+    "dropout by redundancy": (lambda e: e, {"dropout": 0.5, "dropout_rule": "redundancy"}, BACKENDS),
+    "batch normalisation": (lambda e: e, {"norm": "batch", "activation": "tanh", "width": 2}, ["feedforward"]),
     "no bias": (lambda e: e, {"bias": False}, BACKENDS),
     "steps": (lambda e: e, {"steps": np.int64(7), "activation": "sigmoid"}, BACKENDS),
     "preprocessing": (lambda e: e, {"preprocessing": "log1p, 10⁴ counts\nper cell"}, BACKENDS),

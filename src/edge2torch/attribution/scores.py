@@ -221,7 +221,7 @@ def _epsilon_rules(model: nn.Module) -> Iterator[None]:
     """Let Captum's LRP treat our layers as those of torch that they stand for; it takes all rules away after a call."""
     with _restoring(model):
         for module in model.modules():
-            if isinstance(module, EdgeLinear | NodeDropout):
+            if isinstance(module, EdgeLinear | NodeDropout | nn.BatchNorm1d):
                 module.rule = EpsilonRule()
         yield
 

@@ -1,6 +1,7 @@
 """What a graph is: a validated edge list, ordered into layers."""
 
 from edge2torch.graph.acyclic import has_cycle, lead_away
+from edge2torch.graph.dropout import DROPOUT_RULES, dropout_rates, fewest_sources
 from edge2torch.graph.edgelist import CONSTRAINTS, arrows, constraint_codes, validate_edgelist
 from edge2torch.graph.graph import Graph
 from edge2torch.graph.names import locate, name_apart
@@ -11,6 +12,7 @@ from edge2torch.graph.table import node_table
 
 __all__ = [
     "CONSTRAINTS",
+    "DROPOUT_RULES",
     "OPTIONS",
     "READOUT",
     "Graph",
@@ -18,6 +20,8 @@ __all__ = [
     "add_outputs",
     "arrows",
     "constraint_codes",
+    "dropout_rates",
+    "fewest_sources",
     "has_cycle",
     "lead_away",
     "locate",

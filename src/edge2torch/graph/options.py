@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from edge2torch.errors import Edge2TorchError, some
+from edge2torch.graph.dropout import dropout_rates
 from edge2torch.graph.graph import HIDDEN, Graph
 
 OPTIONS = ("width", "activation", "dropout")
@@ -45,6 +46,7 @@ def node_options(
     width: int,
     activation: Any,
     dropout: float,
+    dropout_rule: str = "uniform",
     check: Callable[[str, Any], None],
 ) -> NodeOptions:
     """Combine what is set for all hidden nodes with a table that sets some otherwise.
@@ -59,6 +61,9 @@ def node_options(
         dropout.
     width, activation, dropout
         For all other hidden nodes.
+    dropout_rule
+        How ``dropout`` depends on the place of a node, see :func:`edge2torch.graph.dropout_rates`. What the table says
+        is used as it is.
     check
         Called with name and value of every option; raises if it cannot be used.
 
@@ -71,8 +76,9 @@ def node_options(
     for name, value in options.items():
         check(name, value)
     chosen = {name: _repeat(value, graph.nodes.size) for name, value in options.items()}
-    for name, default in (("width", 1), ("activation", None), ("dropout", 0.0)):
+    for name, default in (("width", 1), ("activation", None)):
         chosen[name][graph.kind != HIDDEN] = default
+    chosen["dropout"][:] = dropout_rates(graph, dropout, rule=dropout_rule)
     if nodes is not None:
         positions = _find_nodes(graph, nodes)
         for name in (name for name in OPTIONS if name in nodes):

@@ -6,6 +6,7 @@ from edge2torch.nn.edge_linear import EdgeLinear
 from edge2torch.nn.feedforward import FeedforwardLayerBlock, FeedforwardModel
 from edge2torch.nn.graphnn import GraphModel
 from edge2torch.nn.model import EdgeModel
+from edge2torch.nn.norm import NodeNorm
 from edge2torch.nn.recurrent import RecurrentModel
 from edge2torch.nn.wiring import Wiring
 
@@ -17,6 +18,7 @@ __all__ = [
     "FeedforwardModel",
     "GraphModel",
     "NodeDropout",
+    "NodeNorm",
     "RecurrentModel",
     "Wiring",
     "make_activation",

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from edge2torch.nn.edge_linear import EdgeLinear
 from edge2torch.nn.model import EdgeModel
-from edge2torch.nn.sweep import SweepIndex, can_sweep, sweep
+from edge2torch.nn.norm import NodeNorm
+from edge2torch.nn.sweep import can_sweep, sweep
+from edge2torch.nn.sweep_index import SweepIndex
 from edge2torch.nn.wiring import Wiring
 
 
 class FeedforwardLayerBlock(nn.Module):
-    """All nodes of one layer: sums over their edges, then activation and dropout.
+    """All nodes of one layer: sums over their edges, then normalisation, activation and dropout.
 
     Its output, (cells, units of the layer) in model order, is the state that attribution methods look at.
 
@@ -25,8 +28,8 @@ class FeedforwardLayerBlock(nn.Module):
     reads
         ``(layer, columns)`` for every earlier layer that edges come from: which of its units they read; ``None`` for
         all. ``linear`` numbers its sources in this order.
-    activation, dropout
-        Modules applied to the sums, (cells, units).
+    norm, activation, dropout
+        Modules applied to the sums, (cells, units), in this order.
     """
 
     columns: Tensor
@@ -35,6 +38,8 @@ class FeedforwardLayerBlock(nn.Module):
         self,
         linear: EdgeLinear,
         reads: list[tuple[int, Tensor | None]],
+        *,
+        norm: NodeNorm | None = None,
         activation: nn.Module | None = None,
         dropout: nn.Module | None = None,
     ) -> None:
@@ -45,6 +50,7 @@ class FeedforwardLayerBlock(nn.Module):
         none = torch.empty(0, dtype=torch.long)
         columns = torch.cat([none, *(columns for _, columns in reads if columns is not None)])
         self.register_buffer("columns", columns, persistent=False)
+        self.norm = norm
         self.activation = activation
         self.dropout = dropout
 
@@ -64,30 +70,37 @@ class FeedforwardLayerBlock(nn.Module):
     @property
     def finishes(self) -> bool:
         """Whether anything follows the sums."""
-        return self.activation is not None or self.dropout is not None
+        return self.norm is not None or self.activation is not None or self.dropout is not None
 
     def after_sums(self) -> list[nn.Module]:
-        """All modules that follow the sums."""
+        """All modules that follow the sums and their normalisation."""
         return [module for part in (self.activation, self.dropout) if part is not None for module in part.modules()]
 
     @property
     def keeps_sums(self) -> bool:
-        """Whether what follows the sums is sure not to work in place; users' own modules may."""
-        return all(
+        """Whether what follows the sums is sure not to work on them in place; users' own modules may."""
+        return self.norm is not None or all(
             type(module).__module__.startswith(("torch.nn.", "edge2torch.")) and not getattr(module, "inplace", False)
             for module in self.after_sums()
         )
 
-    def finish(self, sums: Tensor) -> Tensor:
-        """Apply activation and dropout, (cells, units) to (cells, units)."""
-        state = sums if self.activation is None else self.activation(sums)
+    def finish(self, sums: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
+        """Apply normalisation, activation and dropout, (cells, units) to (cells, units).
+
+        ``scale`` and ``shift`` take the place of the parameters of the normalisation.
+        """
+        state = sums
+        if self.norm is not None:
+            state = self.norm(sums) if scale is None or shift is None else self.norm.normalise(sums, scale, shift)
+        state = state if self.activation is None else self.activation(state)
         return state if self.dropout is None else self.dropout(state)
 
 
 class FeedforwardModel(EdgeModel):
     """Every node ``v`` computes ``s_v = activation(sum over u -> v of w_uv * s_u + b_v)``, layer by layer.
 
-    Edges may skip layers. Output nodes, which have no activation, may sit in any layer but the first.
+    The sums of hidden nodes may be normalised first, see :class:`NodeNorm`. Edges may skip layers. Output nodes, which
+    have no activation, may sit in any layer but the first.
 
     Parameters
     ----------
@@ -133,6 +146,19 @@ class FeedforwardModel(EdgeModel):
             return sweep(self, x)
         return self.forward_by_block(x)
 
+    def forward_with_states(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Compute the outputs and the state of every block, see :meth:`EdgeModel.forward_with_states`."""
+        self.check_input(x)
+        states = [x]
+        if can_sweep(self, x):
+            states += sweep(self, x, all_units=True).split(
+                [last - first for first, last in pairwise(self.sweep_layout["bounds"])], dim=1
+            )
+        else:
+            for block in self.blocks:
+                states.append(block(*states))
+        return self.pick_outputs(states), states[1:]
+
     def forward_by_block(self, x: Tensor) -> Tensor:
         """What :meth:`forward` computes, block by block, so that hooks and transformations of torch see each."""
         states = [x]
@@ -170,7 +196,13 @@ def _make_block(units: Wiring, sizes: Tensor, layer: int, bias: bool) -> Feedfor
         sign=units.sign,
         fixed=units.fixed,
     )
-    return FeedforwardLayerBlock(linear, reads, units.make_activation(here), units.make_dropout(here))
+    return FeedforwardLayerBlock(
+        linear,
+        reads,
+        norm=units.make_norm(here),
+        activation=units.make_activation(here),
+        dropout=units.make_dropout(here),
+    )
 
 
 def _reads(layer: Tensor, sizes: Tensor, source: Tensor) -> tuple[list[tuple[int, Tensor | None]], Tensor]:

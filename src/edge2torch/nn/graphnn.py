@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -81,6 +81,11 @@ class GraphModel(StepModel):
         """The parts that hold weights, in the order of ``edge_of_weight``."""
         return [self.from_inputs, self.between]
 
+    def hidden_columns(self, block: int) -> Tensor:
+        """Which columns of the output of a block belong to hidden nodes: all channels of each."""
+        nodes = super().hidden_columns(block)
+        return (nodes[:, None] * self.width + torch.arange(self.width, device=nodes.device)).flatten()
+
     def sum_units(self, states: Tensor, block: int) -> Tensor:
         """Add up the channels of each node: (cells, nodes x channels) to (cells, nodes)."""
         of_channels: Tensor = states.unflatten(1, (-1, self.width))
@@ -88,6 +93,17 @@ class GraphModel(StepModel):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features (cells, features) to outputs (cells, outputs)."""
+        for state in self.steps(x):
+            last = state
+        return self._read(last)
+
+    def forward_with_states(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Compute the outputs and the state after every step, see :meth:`EdgeModel.forward_with_states`."""
+        states = list(self.steps(x))
+        return self._read(states[-1]), [state.flatten(0, 1).T for state in states]
+
+    def steps(self, x: Tensor) -> Iterator[Tensor]:
+        """Compute the states, (nodes behind the inputs, channels, cells), after each step."""
         self.check_input(x)
         weight, index = self.between.edge_weight(), self.between.index
         # Messages of the inputs are the same in each step, and the same in each channel but for a factor.
@@ -95,10 +111,15 @@ class GraphModel(StepModel):
         if self.bias is not None:
             given = given + self.bias[:, :, None]
         state = self._finish(self.blocks[0], given)
+        yield state
         for block in self.blocks[1:]:
             heard = edge_sums(weight, state.flatten(1), index).unflatten(1, (self.width, x.shape[0]))
             state = self._finish(block, given + self.mix @ heard + self.keep @ state)
-        values: Tensor = self.read @ state.index_select(0, self.output_nodes.to(x.device))
+            yield state
+
+    def _read(self, state: Tensor) -> Tensor:
+        """Read the outputs, (cells, outputs), from the last state."""
+        values: Tensor = self.read @ state.index_select(0, self.output_nodes.to(state.device))
         return values.T
 
     def _finish(self, block: nn.Module, sums: Tensor) -> Tensor:

@@ -101,9 +101,30 @@ class EdgeModel(nn.Module):
         """The parts that hold weights, in the order of ``edge_of_weight``."""
         raise NotImplementedError
 
+    def forward_with_states(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Compute the outputs, and on the way the state of every block.
+
+        Parameters
+        ----------
+        x
+            Features, shape (cells, features).
+
+        Returns
+        -------
+        Outputs (cells, outputs), and for each of ``blocks`` what it returns, (cells, units of the block).
+        """
+        raise NotImplementedError
+
     def units_of(self, block: int) -> slice:
         """Which of the units behind the inputs are in a block."""
         raise NotImplementedError
+
+    def hidden_columns(self, block: int) -> Tensor:
+        """Which columns of the output of a block belong to hidden nodes, those that edges leave."""
+        has_targets = torch.zeros(int(self.edge_ends.max()) + 1, dtype=torch.bool, device=self.edge_ends.device)
+        has_targets[self.edge_ends[0]] = True
+        hidden: Tensor = has_targets[self.node_of_unit[self.units_of(block)]]
+        return hidden.nonzero().flatten()
 
     def sum_units(self, states: Tensor, block: int) -> Tensor:
         """Add up the columns of each node in the output of a block: (cells, units) to (cells, nodes)."""

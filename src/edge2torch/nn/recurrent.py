@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
 import torch
@@ -188,21 +188,42 @@ class RecurrentModel(StepModel):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features (cells, features) to outputs (cells, outputs)."""
+        for state in self.steps(x):
+            last = state
+        return self._read(last)
+
+    def forward_with_states(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Compute the outputs and the state after every step, see :meth:`EdgeModel.forward_with_states`.
+
+        With ``tolerance``, a cell that is updated no more keeps its state, also after the last step that was computed.
+        """
+        states = list(self.steps(x))
+        states += states[-1:] * (len(self.blocks) - len(states))
+        return self._read(states[-1]), states
+
+    def _read(self, state: Tensor) -> Tensor:
+        """Read the outputs, (cells, outputs), from the last state."""
+        return state.index_select(1, self.output_columns.to(state.device))
+
+    def steps(self, x: Tensor) -> Iterator[Tensor]:
+        """Compute the states, (cells, units behind the inputs), after each step until all have converged."""
         self.check_input(x)
         if self.spectral_norm is not None and self.training:
             self._iterate(1)
         weight = self._bounded_weight()
         given = self.from_inputs(x)
         state: Tensor = self.blocks[0](given)
+        yield state
         moving = torch.ones(x.shape[0], 1, dtype=torch.bool, device=x.device)
         for block in self.blocks[1:]:
             updated = block(given + edge_sums(weight, state.T, self.between.index).T)
             if self.tolerance is None:
                 state = updated
+                yield state
                 continue
             change = (updated - state).abs().amax(dim=1, keepdim=True)
             state = torch.where(moving, updated, state)
+            yield state
             moving = moving & (change > self.tolerance)
             if self._may_look(moving) and not moving.any():
-                break
-        return state.index_select(1, self.output_columns.to(x.device))
+                return

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from edge2torch.nn.activation import Activation, make_node_activation, make_node_dropout
+from edge2torch.nn.norm import NodeNorm
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,8 @@ class Wiring:
         Which of them a node has, shape (nodes,); -1 for none.
     dropout
         Probability with which the state of a node is set to 0 in training, shape (nodes,).
+    norm
+        True for nodes whose sums go through batch normalisation, shape (nodes,); ``None`` if there are none.
     node
         Node that each unit belongs to, shape (units,); ``None`` where nodes are units.
     edge
@@ -54,6 +57,7 @@ class Wiring:
     activations: tuple[Activation, ...] = ()
     activation: Tensor | None = None
     dropout: Tensor | None = None
+    norm: Tensor | None = None
     node: Tensor | None = None
     edge: Tensor | None = None
 
@@ -93,6 +97,7 @@ class Wiring:
             fixed=_pick(self.fixed, edge),
             activation=_pick(self.activation, node),
             dropout=_pick(self.dropout, node),
+            norm=_pick(self.norm, node),
             node=node,
             edge=edge,
         )
@@ -121,6 +126,11 @@ class Wiring:
     def make_dropout(self, nodes: Tensor) -> nn.Module | None:
         """Make the dropout of some nodes, given as a mask or positions."""
         return make_node_dropout(_pick(self.dropout, nodes))
+
+    def make_norm(self, nodes: Tensor) -> NodeNorm | None:
+        """Make the normalisation of some nodes, given as a mask or positions."""
+        which = _pick(self.norm, nodes)
+        return None if which is None or not which.any() else NodeNorm(which)
 
 
 def _pick(values: Tensor | None, rows: Tensor) -> Tensor | None:

@@ -2,9 +2,11 @@
 
 from edge2torch.training.baselines import predict_baselines
 from edge2torch.training.checkpoint import Checkpoint
-from edge2torch.training.learner import Learner
+from edge2torch.training.heads import AuxiliaryHeads, heads_loss
+from edge2torch.training.learner import Learner, make_loss
 from edge2torch.training.loss import Loss
 from edge2torch.training.metrics import score
+from edge2torch.training.penalty import shrink, switched_off
 from edge2torch.training.predict import predict
 from edge2torch.training.split import PARTS, folds, split_cells, with_validation
 from edge2torch.training.target import CLASSES, LABELS, NUMBERS, TASKS, Scale, Target
@@ -16,16 +18,21 @@ __all__ = [
     "NUMBERS",
     "PARTS",
     "TASKS",
+    "AuxiliaryHeads",
     "Checkpoint",
     "Learner",
     "Loss",
     "Scale",
     "Target",
     "folds",
+    "heads_loss",
+    "make_loss",
     "predict",
     "predict_baselines",
     "score",
+    "shrink",
     "split_cells",
+    "switched_off",
     "train",
     "with_validation",
 ]
