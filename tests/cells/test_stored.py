@@ -200,7 +200,7 @@ def test_absent_features_are_filled(tmp_path, monkeypatch, kind, pool):
     if cells.in_memory:
         whole = cells.matrix
         np.testing.assert_array_equal(whole.toarray() if sp.issparse(whole) else whole, expected)
-    with pytest.raises(Edge2TorchError, match="1 of 2 features .* missing"):
+    with pytest.raises(Edge2TorchError, match=r"1 of 2 features .* missing"):
         Cells(matrix, NAMES, ["g0", "absent"], fill=np.array([0.0, np.nan]))
 
 

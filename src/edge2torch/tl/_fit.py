@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from edge2torch import _keys, _slots
+from edge2torch.cells import gene_means
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get._model import describe_model
 from edge2torch.graph import node_table
@@ -157,7 +158,7 @@ def fit(
     (700, 10)
     """
     called = {name: value for name, value in locals().items() if name not in UNRECORDED}
-    _slots.check_adata(adata)
+    _slots.check_adata(adata, copy=copy)
     edges = read_draft(adata, key).edges
     wanted = read_target(adata, target, task)
     settings = check_settings(called, wanted)
@@ -259,13 +260,15 @@ def _write(
         output_nodes=learned.artifact.output_nodes,
         label_of=label_of,
     )
+    nodes = node_table(learned.artifact.graph, label_of, learned.artifact.output_nodes)
+    means = pd.Series(gene_means(learned.cells, np.flatnonzero(part == "train")), learned.artifact.feature_names)
     _slots.write(
         adata,
         key,
         called={"fit": recorded},
         uns={
             _keys.GRAPH: learned.artifact.graph.edges.assign(weight=learned.model.edge_weights().detach().numpy()),
-            _keys.NODES: node_table(learned.artifact.graph, label_of, learned.artifact.output_nodes),
+            _keys.NODES: nodes.assign(mean=nodes["node"].map(means)),
             _keys.MODEL: describe_model(learned.model, learned.artifact),
             _keys.HISTORY: learned.history,
             _keys.METRICS: whole.reset_index(drop=True),

@@ -9,7 +9,10 @@ import numpy as np
 import pandas as pd
 
 from edge2torch import _keys, _slots
-from edge2torch.cells import Cells, choose_matrix
+from edge2torch._checks import check_number
+from edge2torch._notes import note
+from edge2torch.cells import Cells, choose_matrix, matrix_names
+from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get import model as get_model
 from edge2torch.training import LABELS, NUMBERS, Scale
 from edge2torch.training import predict as network_predict
@@ -23,7 +26,12 @@ if TYPE_CHECKING:
 
 
 def predict(
-    adata: AnnData | MuData, reference: AnnData | MuData | None = None, *, key: str = _keys.DEFAULT, copy: bool = False
+    adata: AnnData | MuData,
+    reference: AnnData | MuData | None = None,
+    *,
+    min_coverage: float = 0.8,
+    key: str = _keys.DEFAULT,
+    copy: bool = False,
 ) -> AnnData | MuData | None:
     """Predict classes, labels or numbers of cells with a trained model.
 
@@ -31,9 +39,13 @@ def predict(
     ----------
     adata
         Cells to predict, with the genes of the graph under the same names and values made in the same way, in the same
-        layer as for :func:`edge2torch.tl.fit`.
+        layer as for :func:`edge2torch.tl.fit`. They are read some at a time, also from a file.
     reference
         AnnData with the trained model; ``None`` for ``adata`` itself.
+    min_coverage
+        Share of the genes of the model that ``adata`` must have, from 0 to 1. Others are filled with their mean over
+        the cells that the model was trained on, ``uns[key]["nodes"]["mean"]``, and a note says which. At least one gene
+        must be there.
     key
         Name of the result.
     copy
@@ -48,17 +60,18 @@ def predict(
     Raises
     ------
     Edge2TorchError
-        If there is no model, or a gene of the graph is missing; nothing is written then.
+        If there is no model, or too many of its genes are missing; nothing is written then.
     """
-    _slots.check_adata(adata)
+    _slots.check_adata(adata, copy=copy)
     source = adata if reference is None else reference
-    _slots.check_adata(source, "reference")
+    _slots.check_adata(source, "reference", written=False)
+    check_number("min_coverage", min_coverage, below=1 + 1e-9)
     if reference is not None:
         _slots.check_free(adata, key)
     model, artifact = get_model(source, key=key)
     fit_params = _slots.params(source, key, "fit")
-    cells = fitted_cells(adata, artifact.feature_names, fit_params)
     nodes = _slots.nodes_table(source, key)
+    cells = fitted_cells(adata, artifact.feature_names, fit_params, nodes=nodes, min_coverage=min_coverage)
     label_of = dict(zip(nodes["node"], nodes["label"], strict=True))
     names = [str(name) for name in fit_params["outputs"]]
     order = [[label_of[node] for node in artifact.output_nodes].index(name) for name in names]
@@ -141,8 +154,53 @@ def prediction(adata: AnnData | MuData, predicted: Sequence[str], classes: Seque
     return values.astype(pd.CategoricalDtype([as_given[name] for name in classes]))
 
 
-def fitted_cells(adata: AnnData | MuData, features: Sequence[str], fit_params: dict[str, object]) -> Cells:
-    """Cells from the matrix that the model was trained on."""
+def fitted_cells(
+    adata: AnnData | MuData,
+    features: Sequence[str],
+    fit_params: Mapping[str, Any],
+    *,
+    nodes: pd.DataFrame | None = None,
+    min_coverage: float = 1.0,
+) -> Cells:
+    """Cells from the matrix that the model was trained on.
+
+    Parameters
+    ----------
+    adata
+        The cells.
+    features
+        Inputs of the model.
+    fit_params
+        What the model was fitted with.
+    nodes
+        Row per node, with the ``mean`` to fill absent features with; without it, none may be absent.
+    min_coverage
+        Share of the features that must be there.
+    """
     layer, use_raw = fit_params.get("layer"), bool(fit_params.get("use_raw", False))
-    matrix, names = choose_matrix(adata, None if layer is None else str(layer), use_raw, features)
-    return Cells(matrix, list(names), features, where="adata.raw.var_names" if use_raw else "adata.var_names")
+    where = "adata.raw.var_names" if use_raw else "adata.var_names"
+    known = pd.Index(features).isin(matrix_names(adata, use_raw))
+    absent, wanted, fill = np.array(features)[~known].tolist(), list(features), None
+    if absent and nodes is not None and "mean" in nodes:
+        _check_coverage(absent, len(features), min_coverage, where)
+        wanted = np.array(features)[known].tolist()
+        fill = nodes.set_index("node").loc[list(features), "mean"].to_numpy(dtype=np.float64)
+    matrix, names = choose_matrix(adata, None if layer is None else str(layer), use_raw, wanted)
+    cells = Cells(matrix, list(names), features, where=where, fill=fill)
+    if fill is not None:
+        note(
+            f"{len(absent):,} of {len(features):,} genes of the model are missing in {where}: {some(absent)}; they "
+            "were filled with their mean over the training cells"
+        )
+    return cells
+
+
+def _check_coverage(absent: Sequence[str], n_features: int, min_coverage: float, where: str) -> None:
+    coverage, some_are_here = 1 - len(absent) / n_features, len(absent) < n_features
+    if coverage >= min_coverage and some_are_here:
+        return
+    lower = f"; or pass min_coverage={np.floor(coverage * 100) / 100:g} to fill them" if some_are_here else ""
+    raise Edge2TorchError(
+        f"{len(absent):,} of {n_features:,} features of the model are missing in {where}: {some(absent)}. See that "
+        f"both use the same names, gene symbols or Ensembl ids, and that genes were not filtered out{lower}"
+    )
