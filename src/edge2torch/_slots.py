@@ -18,16 +18,54 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 
-def check_adata(adata: object, name: str = "adata") -> None:
-    """Raise if something is neither an AnnData nor a MuData, or its names are not unique."""
+def check_adata(adata: object, name: str = "adata", *, copy: bool = False, written: bool = True) -> None:
+    """Raise if something is no AnnData or MuData that can be used.
+
+    Parameters
+    ----------
+    adata
+        What was passed.
+    name
+        Name of the argument, for messages.
+    copy
+        Whether a copy is going to be made.
+    written
+        Whether results are going to be written into it, or into the copy.
+
+    Raises
+    ------
+    Edge2TorchError
+        If it is something else, its names are not unique, its tables are not in memory, or anndata cannot write into it
+        (a view of a file) or copy it (a file).
+    """
     from anndata import AnnData
 
     from edge2torch.cells import is_mudata
 
     if not isinstance(adata, AnnData) and not is_mudata(adata):
         raise Edge2TorchError(f"{name} must be an AnnData or MuData, not {type(adata).__name__}")
-    if not adata.obs_names.is_unique:  # type: ignore[attr-defined]
+    data: Any = adata
+    if not data.obs_names.is_unique:
         raise Edge2TorchError(f"{name}.obs_names are not unique: call {name}.obs_names_make_unique()")
+    _check_tables(data, name)
+    if written and data.isbacked and data.is_view:
+        raise Edge2TorchError(
+            f"{name} is a view of cells in a file, and nothing can be written into that: call {name}.to_memory(), or "
+            "pass all cells"
+        )
+    if copy and data.isbacked:
+        raise Edge2TorchError(
+            f"{name} is in a file and copy=True: pass copy=False, which changes the file only when you write it, or "
+            f"{name}.to_memory()"
+        )
+
+
+def _check_tables(data: Any, name: str) -> None:
+    """Raise if ``obs`` or ``var`` is read lazily, as ``anndata.experimental.read_lazy`` does."""
+    lazy = [table for table in ("obs", "var") if not isinstance(getattr(data, table), pd.DataFrame)]
+    if lazy:
+        calls = "; ".join(f"{name}.{table} = {name}.{table}.to_memory()" for table in lazy)
+        raise Edge2TorchError(f"{' and '.join(lazy)} of {name} are not in memory: call {calls}. The matrix may stay")
 
 
 def results(adata: AnnData | MuData, key: str, part: str, made_by: str) -> Any:

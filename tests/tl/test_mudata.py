@@ -373,7 +373,7 @@ def test_queries_that_do_not_fit(done, lacks):
     words = {"modality": "3 of 8 .*'prot:CD14', 'prot:CD19'", "feature": "1 of 8 .*: 'prot:CD14'", "cell": "2 of 60"}
     query = MuData(parts[lacks])
     with unchanged(query), pytest.raises(e2t.Edge2TorchError, match=words[lacks]):
-        e2t.tl.predict(query, done)
+        e2t.tl.predict(query, done, min_coverage=0.9)
 
 
 def test_counts_are_warned_of_in_their_modality(mdata):

@@ -176,6 +176,54 @@ def test_cells_that_do_not_fit(fitted, unchanged, case, words):
         assert word in str(error.value)
 
 
+def test_missing_genes_are_filled_with_their_mean_over_the_training_cells(fitted, capsys):
+    training = fitted.obs["e2t_split"] == "train"
+    mean = fitted.X[training.to_numpy()].mean(axis=0)
+    nodes = fitted.uns["e2t"]["nodes"].set_index("node")
+    np.testing.assert_allclose(nodes.loc[fitted.var_names, "mean"], mean, rtol=1e-5, atol=1e-6)
+    assert nodes.loc[nodes["kind"] != "input", "mean"].isna().all()
+    query = bare(fitted)
+    query.X[:, [3, 10]] = mean[[3, 10]]
+    e2t.tl.predict(query, fitted)
+    capsys.readouterr()
+    for x in (np.asarray, sp.csr_matrix):
+        fewer = with_x(bare(fitted), x(fitted.X))[:, [11, 0, 1, 2, 4, 9, 8, 7, 6, 5]].copy()
+        e2t.tl.predict(fewer, fitted)
+        assert_predicted(fewer, query)
+        assert "2 of 12 genes of the model are missing in adata.var_names: 'g10', 'g3'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("n", "allowed"), [(9, 0.75), (1, 0), (12, 1)])
+def test_as_many_genes_as_are_asked_for(fitted, n, allowed):
+    e2t.tl.predict(bare(fitted)[:, :n].copy(), fitted, min_coverage=allowed)
+
+
+@pytest.mark.parametrize(
+    ("names", "allowed", "words"),
+    [
+        (slice(0, 9), 0.8, ["3 of 12 features", "'g10', 'g11', 'g9'", "min_coverage=0.75"]),
+        (slice(0, 11), 1, ["1 of 12 features", "'g11'", "min_coverage=0.91"]),
+        (slice(0, 0), 0, ["12 of 12 features", "gene symbols or Ensembl ids"]),
+        (slice(0, 12), 1.5, ["min_coverage=1.5"]),
+        (slice(0, 12), "all", ["min_coverage='all'"]),
+    ],
+)
+def test_too_few_genes(fitted, unchanged, names, allowed, words):
+    new = bare(fitted)[:, names].copy()
+    with unchanged(new), unchanged(fitted), pytest.raises(e2t.Edge2TorchError) as error:
+        e2t.tl.predict(new, fitted, min_coverage=allowed)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_a_model_that_knows_no_means_needs_all_genes(fitted):
+    """Stored by a version that did not write them."""
+    del fitted.uns["e2t"]["nodes"]["mean"]
+    e2t.tl.predict(bare(fitted), fitted)
+    with pytest.raises(e2t.Edge2TorchError, match=r"1 of 12 features .* missing"):
+        e2t.tl.predict(bare(fitted)[:, :11].copy(), fitted, min_coverage=0)
+
+
 def test_a_missing_layer(adata, unchanged):
     adata.layers["z"] = adata.X.copy()
     e2t.tl.fit(adata, "kind", layer="z", **QUICK)

@@ -54,27 +54,27 @@ def test_the_optimizer_has_the_settings(make_module):
 def test_probabilities(cells, make_module):
     model = make_module().models[0]
     model[1].eval()
-    proba = predict(model, cells, CLASSES)
+    proba = predict([model], cells, CLASSES)[0]
     assert [module.training for module in model] == [True, False, True], "modes are as before"
     logits = model(cells[np.arange(90)][0]).detach().double().numpy()
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert proba.shape == (90, 3)
     assert proba.dtype == np.float32
     np.testing.assert_allclose(proba, expected, rtol=1e-5)
-    np.testing.assert_allclose(predict(model, cells, CLASSES, batch_size=7), proba, rtol=1e-6)
+    np.testing.assert_allclose(predict([model], cells, CLASSES, batch_size=7)[0], proba, rtol=1e-6)
 
 
 def test_probabilities_leave_no_gradients_and_draw_no_random_numbers(cells, make_module):
     model = make_module().models[0]
     before = torch.get_rng_state()
-    predict(model, cells, CLASSES)
+    predict([model], cells, CLASSES)
     assert all(p.grad is None for p in model.parameters())
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_no_cells_have_no_probabilities(cells, make_module):
     none = Cells(cells.matrix[:0], cells.features, cells.features)
-    assert predict(make_module().models[0], none, CLASSES).shape == (0, 3)
+    assert predict(make_module(n=2).models, none, CLASSES).shape == (2, 0, 3)
 
 
 CLASS_WEIGHT = [0.5, 2.0, 1.0]
@@ -126,7 +126,7 @@ def test_what_outputs_say(cells, make_module, task):
         LABELS: 1 / (1 + np.exp(-out)),
         NUMBERS: out,
     }
-    found = predict(model, cells, task, batch_size=32)
+    found = predict([model], cells, task, batch_size=32)[0]
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected[task], rtol=1e-5, atol=1e-6)
 

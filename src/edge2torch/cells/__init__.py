@@ -4,7 +4,7 @@ from edge2torch._modalities import is_mudata
 from edge2torch.cells.cells import Cells, gene_means
 from edge2torch.cells.epoch import Batches, batches
 from edge2torch.cells.features import feature_names, modalities
-from edge2torch.cells.matrix import choose_matrix, column_sums, warn_if_counts
+from edge2torch.cells.matrix import choose_matrix, column_sums, matrix_names, warn_if_counts
 
 __all__ = [
     "Batches",
@@ -15,6 +15,7 @@ __all__ = [
     "feature_names",
     "gene_means",
     "is_mudata",
+    "matrix_names",
     "modalities",
     "warn_if_counts",
 ]

@@ -53,10 +53,25 @@ def choose_matrix(
     return _of_mudata(data, layer, use_raw, features)
 
 
-def _of_mudata(data: MuData, layer: str | None, use_raw: bool, features: Sequence[str]) -> tuple[Any, pd.Index]:
+def matrix_names(data: AnnData | MuData, use_raw: bool) -> pd.Index:
+    """Names of the genes of the matrix that :func:`choose_matrix` returns, of a MuData with all its genes."""
+    if is_mudata(data):
+        return pd.Index(
+            [f"{name}:{own}" for name, names in _own_names(data, use_raw).items() for own in names], dtype=object
+        )
+    return pd.Index(
+        [str(name) for name in (data.raw if use_raw and data.raw is not None else data).var_names], dtype=object
+    )
+
+
+def _own_names(data: MuData, use_raw: bool) -> dict[str, pd.Index]:
     parts = modalities(data)
-    names = {name: (part.raw if use_raw and part.raw is not None else part).var_names for name, part in parts.items()}
-    full = [f"{name}:{own}" for name in names for own in names[name]]
+    return {name: (part.raw if use_raw and part.raw is not None else part).var_names for name, part in parts.items()}
+
+
+def _of_mudata(data: MuData, layer: str | None, use_raw: bool, features: Sequence[str]) -> tuple[Any, pd.Index]:
+    parts, names = modalities(data), _own_names(data, use_raw)
+    full = matrix_names(data, use_raw).tolist()
     wanted = np.sort(locate(features, full, "mdata, whose features are called '<modality>:<var_name>'"))
     blocks, start = [], 0
     for name, part in parts.items():

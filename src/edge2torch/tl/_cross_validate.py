@@ -14,7 +14,7 @@ from edge2torch.errors import Edge2TorchError, some
 from edge2torch.pp._edit import read_draft
 from edge2torch.tl._fit import fit_settings
 from edge2torch.tl._learn import check_settings, learn
-from edge2torch.tl._predict import prediction
+from edge2torch.tl._predictions import prediction
 from edge2torch.tl._target import read_groups, read_target
 from edge2torch.training import CLASSES, Target, folds, score, with_validation
 

@@ -16,7 +16,7 @@ from edge2torch.get._model import describe_models
 from edge2torch.graph import node_table
 from edge2torch.pp._edit import read_draft
 from edge2torch.tl._learn import Learned, check_settings, learn
-from edge2torch.tl._predict import predicted_slots
+from edge2torch.tl._predictions import predicted_slots
 from edge2torch.tl._target import read_groups, read_target
 from edge2torch.training import NUMBERS, PARTS, Target, predict_baselines, score, split_cells
 
@@ -177,7 +177,7 @@ def fit(
     (700, 10)
     """
     called = {name: value for name, value in locals().items() if name not in UNRECORDED}
-    _slots.check_adata(adata)
+    _slots.check_adata(adata, copy=copy)
     if resume and checkpoint_dir is None:
         raise Edge2TorchError("resume=True needs checkpoint_dir, the folder of the run to go on with")
     edges = read_draft(adata, key).edges

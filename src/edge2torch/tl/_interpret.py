@@ -14,7 +14,8 @@ from edge2torch.attribution import Request, feature_scores, find_pair, node_scor
 from edge2torch.cells import feature_names
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get._model import models
-from edge2torch.tl._predict import fitted_cells, scale_of
+from edge2torch.tl._predictions import scale_of
+from edge2torch.tl._query import fitted_cells
 from edge2torch.training import CLASSES, NUMBERS, predict
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ def _baseline(baseline: str | npt.ArrayLike, cells: Cells) -> Tensor | None:
 
 def _predicted(replicates: Sequence[EdgeModel], cells: Cells) -> npt.NDArray[np.int64]:
     """Position among the outputs of the class that is predicted."""
-    return np.asarray(np.mean([predict(model, cells, CLASSES) for model in replicates], axis=0).argmax(axis=1))
+    return np.asarray(predict(replicates, cells, CLASSES).mean(axis=0).argmax(axis=1))
 
 
 def _scores(

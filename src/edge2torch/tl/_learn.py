@@ -144,7 +144,7 @@ def learn(
         )
         if settings["compare"] and not cells.in_memory:
             raise Edge2TorchError(
-                "compare=True needs all cells in memory, for models that cannot be trained in batches: leave it out, or "
+                "compare=True needs all cells in memory, for models that are not trained in batches: leave it out, or "
                 "pass adata.to_memory()"
             )
         means = gene_means(cells, np.flatnonzero(training))
@@ -171,7 +171,7 @@ def learn(
             else Checkpoint(checkpoint_dir, _run(adata, target, part, settings, artifact)),
             resume=resume,
         )
-    said = np.stack([predict(model.cpu(), cells, target.task)[:, position] for model in models])
+    said = predict([model.cpu() for model in models], cells, target.task)[:, :, position]
     each = scale.restore(said) if target.task == NUMBERS else said
     return Learned(models, artifact, output_of, scale, history, cells, means, each)
 

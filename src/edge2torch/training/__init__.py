@@ -3,7 +3,7 @@
 from edge2torch.training.baselines import predict_baselines
 from edge2torch.training.checkpoint import Checkpoint
 from edge2torch.training.heads import AuxiliaryHeads, heads_loss
-from edge2torch.training.learner import Learner, make_loss
+from edge2torch.training.learner import Learner
 from edge2torch.training.loss import Loss
 from edge2torch.training.metrics import score
 from edge2torch.training.penalty import shrink, switched_off
@@ -26,7 +26,6 @@ __all__ = [
     "Target",
     "folds",
     "heads_loss",
-    "make_loss",
     "predict",
     "predict_baselines",
     "score",

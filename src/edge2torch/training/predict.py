@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,13 +19,13 @@ if TYPE_CHECKING:
     from edge2torch.cells import Cells
 
 
-def predict(model: nn.Module, cells: Cells, task: str, batch_size: int = 1024) -> npt.NDArray[np.float32]:
-    """Predict all outputs for all cells, shape (cells, outputs).
+def predict(models: Sequence[nn.Module], cells: Cells, task: str, batch_size: int = 1024) -> npt.NDArray[np.float32]:
+    """Predict all outputs for all cells with each of some models, shape (models, cells, outputs), in one pass.
 
     Parameters
     ----------
-    model
-        The model; as it is on return, so it was.
+    models
+        On one device; as they are on return, so they were.
     cells
         The cells.
     task
@@ -31,11 +33,16 @@ def predict(model: nn.Module, cells: Cells, task: str, batch_size: int = 1024) -
     batch_size
         Cells at a time.
     """
-    device = next(model.parameters()).device
-    with evaluating(model), torch.no_grad():
+    device = next(models[0].parameters()).device
+    with ExitStack() as modes, torch.no_grad():
+        for model in models:
+            modes.enter_context(evaluating(model))
         served = batches(cells, batch_size, divide=False) if len(cells) else [cells[np.arange(0)]]
-        parts = [_link(model(x.to(device)), task).cpu().numpy() for x, *_ in served]
-    return np.concatenate(parts).astype(np.float32)
+        parts = [
+            torch.stack([_link(model(x), task) for model in models]).cpu().numpy()
+            for x in (features.to(device) for features, *_ in served)
+        ]
+    return np.concatenate(parts, axis=1).astype(np.float32)
 
 
 def _link(outputs: Tensor, task: str) -> Tensor:
