@@ -55,7 +55,7 @@ def test_split_has_the_shares(adata):
 def test_metrics_and_history(fitted):
     history, metrics = fitted.uns["e2t"]["history"], fitted.uns["e2t"]["metrics"].set_index("split")
     assert metrics["model"].tolist() == ["network"] * 3
-    assert history.columns.tolist() == ["epoch", "train_loss", "val_loss"]
+    assert history.columns.tolist() == ["replicate", "epoch", "train_loss", "val_loss"]
     assert history["epoch"].tolist() == list(range(20))
     right = fitted.obs["e2t_pred"].astype(str) == fitted.obs["kind"].astype(str)
     for name, here in right.groupby(fitted.obs["e2t_split"], observed=True):

@@ -36,7 +36,7 @@ def output_labels(adata):
 @pytest.mark.parametrize("case", NAMES)
 def test_names_come_back_as_they_were(make_cells, case):
     classes = NAMES[case]
-    adata = make_cells(classes)
+    adata = make_cells(classes, n=30)
     e2t.tl.fit(adata, "kind", **LEARN)
     assert adata.obs["e2t_pred"].cat.categories.tolist() == classes
     assert sorted(output_labels(adata)) == sorted(classes)

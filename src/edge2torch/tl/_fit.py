@@ -18,7 +18,7 @@ from edge2torch.pp._edit import read_draft
 from edge2torch.tl._learn import Learned, check_settings, learn
 from edge2torch.tl._predictions import predicted_slots
 from edge2torch.tl._target import read_groups, read_target
-from edge2torch.training import NUMBERS, PARTS, Target, predict_baselines, score, split_cells
+from edge2torch.training import NUMBERS, PARTS, Target, predict_baselines, score, split_cells, switched_off
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -41,13 +41,20 @@ def fit(
     readout: Literal["all", "top"] = "all",
     width: int = 1,
     steps: int = 3,
+    tolerance: float | None = None,
+    spectral_norm: float | None = None,
+    norm: Literal["batch"] | None = None,
     dropout: float = 0.0,
+    dropout_rule: Literal["uniform", "redundancy"] = "uniform",
     input_dropout: float = 0.3,
     max_epochs: int = 200,
     patience: int = 30,
     batch_size: int = 64,
     lr: float = 3e-3,
     weight_decay: float = 1e-2,
+    l1: float = 0.0,
+    group_lasso: float = 0.0,
+    auxiliary: float = 0.0,
     class_weight: Literal["balanced"] | Mapping[str, float] | None = "balanced",
     label_smoothing: float = 0.0,
     split: Sequence[float] | str = (0.7, 0.1, 0.2),
@@ -91,16 +98,29 @@ def fit(
         Activation of the hidden nodes: the name of one, or ``None``.
     readout
         Which hidden nodes feed the outputs: ``"all"``, or those at the ``"top"``, which feed no other node.
-    width, steps
-        Units of each hidden node, and updates for backends that take steps; see :func:`edge2torch.compile_graph`.
+    width
+        Units of each hidden node.
+    steps, tolerance, spectral_norm
+        For backends that take steps, see :func:`edge2torch.compile_graph`.
+    norm
+        ``"batch"`` normalises the sums of every hidden node over the cells of a batch (feedforward only).
     dropout, input_dropout
         Probability with which, in training, the state of a hidden node, or a gene, is set to 0.
+    dropout_rule
+        ``"redundancy"`` drops a hidden node less if few others stand in for it in the graph, see
+        :func:`edge2torch.compile_graph`.
     max_epochs, patience
         Most epochs; epochs without progress after which to stop.
     batch_size
         Cells per step.
     lr, weight_decay
         Learning rate of Adam, and strength of the L2 penalty on weights and biases.
+    l1, group_lasso
+        Strength of penalties that set weights of edges to 0, or all weights that leave a hidden node and so switch it
+        off; in units of the loss, 0.001 to 0.01 are values to begin with.
+    auxiliary
+        Weight of the loss of auxiliary heads: in training, every layer of hidden nodes also predicts by itself, so that
+        the first layers of a deep hierarchy learn (such as with ``readout="top"``). 0 for none.
     class_weight
         ``"balanced"`` lets every class count the same, and positive and negative cells of every label; a mapping gives
         the weight of each class, or of the positive cells of each label; ``None`` lets every cell count the same.
@@ -148,7 +168,8 @@ def fit(
         that predict the class in ``obs[key + "_pred"]``.
     ``adata.uns[key]["graph"]``, ``["nodes"]``
         Now with the output nodes, their edges (``prior`` is ``"readout"``), the ``weight`` of every edge in the first
-        replicate, and the ``mean`` of every gene over the training cells (NaN for other nodes).
+        replicate, and the ``mean`` of every gene over the training cells (NaN for other nodes). With ``l1`` or
+        ``group_lasso``, ``switched_off`` is the share of replicates in which nothing depends on a hidden node.
     ``adata.uns[key]["model"]``
         All that is needed to rebuild the models, see :func:`edge2torch.get.model`.
     ``adata.uns[key]["history"]``
@@ -317,7 +338,7 @@ def write_fit(
         called={"fit": recorded, **(called or {})},
         uns={
             _keys.GRAPH: learned.artifact.graph.edges.assign(weight=learned.models[0].edge_weights().detach().numpy()),
-            _keys.NODES: _nodes(learned, label_of),
+            _keys.NODES: _nodes(learned, label_of, settings),
             _keys.MODEL: describe_models(learned.models, learned.artifact),
             _keys.HISTORY: learned.history,
             _keys.METRICS: whole.reset_index(drop=True),
@@ -330,9 +351,13 @@ def write_fit(
     )
 
 
-def _nodes(learned: Learned, label_of: Mapping[str, str]) -> pd.DataFrame:
-    """Table of nodes, with the mean of each input."""
+def _nodes(learned: Learned, label_of: Mapping[str, str], settings: Mapping[str, Any]) -> pd.DataFrame:
+    """Table of nodes, with the mean of each input and, with penalties, which hidden nodes are switched off."""
     artifact = learned.artifact
     mean = pd.Series(learned.means, index=artifact.feature_names)
     table = node_table(artifact.graph, label_of, artifact.output_nodes)
-    return table.assign(mean=mean.reindex(table["node"]).to_numpy())
+    table["mean"] = mean.reindex(table["node"]).to_numpy()
+    if settings["l1"] or settings["group_lasso"]:
+        off = np.mean([table["node"].isin(switched_off(model, artifact)) for model in learned.models], axis=0)
+        table["switched_off"] = np.where(table["kind"] == "hidden", off, np.nan)
+    return table

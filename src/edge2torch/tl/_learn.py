@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 #: arguments of ``tl.fit`` that say what the model is
-OF_MODEL = ("backend", "activation", "width", "steps", "dropout")
+OF_MODEL = ("backend", "activation", "width", "steps", "tolerance", "spectral_norm", "norm", "dropout", "dropout_rule")
+#: arguments of ``tl.fit`` that say how it learns
+OF_LEARNER = ("lr", "weight_decay", "input_dropout", "l1", "group_lasso", "auxiliary", "random_state")
 #: arguments of ``tl.fit`` that may change when training is resumed
 MAY_CHANGE = ("max_epochs", "patience", "compare", "accelerator")
 #: most that "balanced" makes of the positive cells of a label
@@ -86,7 +88,8 @@ def check_settings(called: Mapping[str, Any], target: Target) -> dict[str, Any]:
     for name in ("max_epochs", "patience", "batch_size", "n_replicates"):
         check_whole(name, called[name])
     check_number("lr", called["lr"], positive=True)
-    check_number("weight_decay", called["weight_decay"])
+    for name in ("weight_decay", "l1", "group_lasso", "auxiliary"):
+        check_number(name, called[name])
     check_number("input_dropout", called["input_dropout"], below=1)
     check_number("label_smoothing", called["label_smoothing"], below=1)
     if called["label_smoothing"] and target.task != CLASSES:
@@ -152,10 +155,8 @@ def learn(
         learner = Learner(
             models,
             _loss(target, settings, training, position),
-            lr=settings["lr"],
-            weight_decay=settings["weight_decay"],
-            input_dropout=settings["input_dropout"],
-            random_state=seed,
+            **{name: settings[name] for name in OF_LEARNER},
+            n_outputs=len(target.names),
         )
         history = train(
             learner,

@@ -52,7 +52,7 @@ class AuxiliaryHeads(nn.Module):
     (torch.Size([5, 1]), [torch.Size([5, 1]), torch.Size([5, 1])])
     """
 
-    def __init__(self, model: EdgeModel, n_outputs: int) -> None:
+    def __init__(self, model: nn.Module, n_outputs: int) -> None:
         super().__init__()
         if not isinstance(model, EdgeModel):
             raise Edge2TorchError(f"model must come from compile_graph, not be a {type(model).__name__}")

@@ -8,11 +8,16 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edge2torch.cells import Batches
+from edge2torch.nn.dropout import drop_inputs
+from edge2torch.training.heads import AuxiliaryHeads, heads_loss
 from edge2torch.training.loss import Loss
+from edge2torch.training.penalty import shrink
+
+#: step with which penalties begin
+PENALTIES_FROM = 100
 
 
 class Learner(L.LightningModule):
@@ -36,6 +41,13 @@ class Learner(L.LightningModule):
         Probability with which a feature of a cell is set to 0 in training; the others are scaled up.
     random_state
         Seed of dropout.
+    l1, group_lasso
+        Strength of the penalties of :func:`~edge2torch.training.shrink`, which begin with step 100: the first steps
+        say little about which weights are needed.
+    auxiliary
+        Weight of the losses of auxiliary heads.
+    n_outputs
+        Number of outputs of an auxiliary head.
 
     Attributes
     ----------
@@ -54,14 +66,22 @@ class Learner(L.LightningModule):
         weight_decay: float,
         input_dropout: float = 0.0,
         random_state: int = 0,
+        l1: float = 0.0,
+        group_lasso: float = 0.0,
+        auxiliary: float = 0.0,
+        n_outputs: int = 1,
     ) -> None:
         super().__init__()
         self.models = nn.ModuleList(models)
+        heads = [AuxiliaryHeads(model, n_outputs) for model in models] if auxiliary else []
+        self.heads = nn.ModuleList(heads)
         self.loss = loss
         self.lr = lr
         self.weight_decay = weight_decay
         self.input_dropout = input_dropout
         self.random_state = random_state
+        self.penalties = {"l1": l1, "group_lasso": group_lasso}
+        self.auxiliary = auxiliary
         self.learning = [True] * len(self.models)
         self.outcome: dict[str, Any] = {}
         # no buffers: with several processes, those are overwritten by the first one's
@@ -78,15 +98,27 @@ class Learner(L.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the sum of the losses of the replicates that still learn."""
         x, known = batch
-        x = F.dropout(x, self.input_dropout)
+        x = drop_inputs(x, self.input_dropout)
         losses = []
-        for k, model in enumerate(self.models):
+        for k in range(len(self.models)):
             # all processes must compute gradients of all parameters
             if self.learning[k] or self.trainer.world_size > 1:
-                total, size = self.loss.sums(model(x), known)
+                outputs, of_heads = self.heads[k](x) if self.heads else (self.models[k](x), [])
+                total, size = self.loss.sums(outputs, known)
                 self.train_sums[k] += torch.stack([total.detach(), size])
+                if of_heads:
+                    total = total + self.auxiliary * size * heads_loss(self.loss, of_heads, known)
                 losses.append(total / self._of_all_processes(size))
         return torch.stack(losses).sum()
+
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
+        """Take a step, then those of the penalties."""
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        if any(self.penalties.values()) and self.global_step >= PENALTIES_FROM:
+            taken = self.trainer.optimizers[0]
+            for model, learns in zip(self.models, self.learning, strict=True):
+                if learns:
+                    shrink(model, taken, **self.penalties)
 
     def _of_all_processes(self, size: Tensor) -> Tensor:
         """Denominator such that the mean of the gradients of all processes is the gradient for all cells of a batch."""
