@@ -14,11 +14,11 @@ from edge2torch.nn.state import evaluating
 from edge2torch.training.target import CLASSES, LABELS
 
 if TYPE_CHECKING:
-    from edge2torch.cells import Cells
+    from edge2torch.cells import Cells, LoadedCells
 
 
-def predict(model: nn.Module, cells: Cells, task: str, batch_size: int = 1024) -> npt.NDArray[np.float32]:
-    """Predict all outputs for all cells, shape (cells, outputs).
+def predict(model: nn.Module, cells: Cells | LoadedCells, task: str, batch_size: int = 1024) -> npt.NDArray[np.float32]:
+    """Predict all outputs for all cells, shape (cells, outputs); cells are read batch by batch.
 
     Parameters
     ----------
@@ -33,9 +33,11 @@ def predict(model: nn.Module, cells: Cells, task: str, batch_size: int = 1024) -
     """
     device = next(model.parameters()).device
     with evaluating(model), torch.no_grad():
-        served = batches(cells, batch_size, divide=False) if len(cells) else [cells[np.arange(0)]]
-        parts = [_link(model(x.to(device)), task).cpu().numpy() for x, *_ in served]
-    return np.concatenate(parts).astype(np.float32)
+        none = model(torch.zeros((0, len(cells.features)), device=device))
+        predicted = np.zeros((len(cells), none.shape[1]), dtype=np.float32)
+        for rows, (x, *_) in batches(cells, batch_size, divide=False).numbered():
+            predicted[rows] = _link(model(x.to(device)), task).cpu().numpy()
+    return predicted
 
 
 def _link(outputs: Tensor, task: str) -> Tensor:
