@@ -151,7 +151,7 @@ def test_a_new_order_in_every_pass_given_by_seed_and_epoch(n_cells, batch_size, 
     passes = [order(one) for _ in range(3)]
     assert all(sorted(p) == rows.tolist() for p in passes)
     for epoch in (2, 0, 1):
-        two.sampler.set_epoch(epoch)
+        two.set_epoch(epoch)
         assert order(two) == passes[epoch]
     if n_cells > 15:  # 15! orders
         assert passes[0] != passes[1] != passes[2]

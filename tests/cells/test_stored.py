@@ -213,21 +213,19 @@ def test_what_is_no_matrix(matrix, words):
         Cells(matrix, NAMES, ["g0"])
 
 
-def test_processes_divide_every_batch(monkeypatch):
-    """Two processes see the batches of one, and every cell once, also of the joined last batch."""
-    cells = Cells(X, NAMES, FEATURES, np.arange(N))
-    alone = [y.tolist() for _, y in batches(cells, 32, np.arange(100), seed=1)]
-    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
-    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+def test_processes_divide_every_batch():
+    cells = Cells(np.arange(100.0)[:, None], ["a"], ["a"], np.arange(100))
+    alone = [y.tolist() for _, y in batches(cells, 32, seed=1)]
     parts = []
     for rank in range(2):
-        monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
-        loader = batches(cells, 32, np.arange(100), seed=1)
-        parts.append([y.tolist() for _, y in loader])
-        assert len(parts[-1]) == len(loader)
-        assert [y.tolist() for _, y in batches(cells, 32, np.arange(100), seed=1, divide=False)] == alone
-    assert [len(y) for y in alone] == [32, 32, 36]
-    assert [one[0::2] for one in alone] == parts[0]
-    assert [one[1::2] for one in alone] == parts[1]
+        served = batches(cells, 32, seed=1)
+        served.share(rank, 2)
+        parts.append([y.tolist() for _, y in served])
+    for whole, first, second in zip(alone, *parts, strict=True):
+        assert (first, second) == (whole[::2], whole[1::2])
+
+
+def test_a_batch_too_small_to_be_divided():
+    cells = Cells(np.arange(8.0)[:, None], ["a"], ["a"])
     with pytest.raises(Edge2TorchError, match="batch of 1 cells cannot be divided among 2 processes"):
-        list(batches(cells, 1))
+        batches(cells, 1).share(0, 2)

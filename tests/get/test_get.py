@@ -112,7 +112,9 @@ def test_graph_holds_both_tables(fitted):
     assert graph.number_of_edges() == len(edges)
     for source, target, *row in edges.itertuples(index=False):
         assert graph.edges[source, target] == dict(zip(edges.columns[2:], row, strict=True))
-    assert dict(graph.nodes) == nodes.to_dict("index")
+    known = nodes.astype(object).where(nodes.notna(), None)  # NaN is not equal to itself
+    held = pd.DataFrame.from_dict(dict(graph.nodes), orient="index").astype(object)
+    pd.testing.assert_frame_equal(held.where(held.notna(), None), known, check_names=False)
     depth = dict.fromkeys(nodes.index, 0)
     for name in nx.topological_sort(graph):
         depth[name] = max((depth[below] + 1 for below in graph.predecessors(name)), default=0)

@@ -4,11 +4,13 @@ from edge2torch._modalities import is_mudata
 from edge2torch.cells.cells import Cells, gene_means
 from edge2torch.cells.epoch import Batches, batches
 from edge2torch.cells.features import feature_names, modalities
+from edge2torch.cells.loader import LoadedCells
 from edge2torch.cells.matrix import choose_matrix, column_sums, matrix_names, warn_if_counts
 
 __all__ = [
     "Batches",
     "Cells",
+    "LoadedCells",
     "batches",
     "choose_matrix",
     "column_sums",

@@ -13,10 +13,8 @@ from torch import Tensor
 
 from edge2torch.cells import stored
 from edge2torch.cells.columns import Columns, check_numbers, count_not_finite, raise_not_finite
+from edge2torch.cells.loader import SAMPLE, LoadedCells
 from edge2torch.errors import Edge2TorchError
-
-#: first rows, which are looked at to recognise counts
-SAMPLE = 200
 
 
 class Cells:
@@ -178,7 +176,7 @@ class Cells:
         return 1 if self._store is None else self._store.rows_together
 
 
-def gene_means(cells: Cells, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+def gene_means(cells: Cells | LoadedCells, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
     """Mean of each feature over some cells, (features,), in one pass over all cells, whose values are looked at.
 
     Parameters

@@ -82,7 +82,7 @@ class Columns:
             return self._align_sparse(rows)
         if self._as_they_are:
             return _single(rows)
-        chosen = _single(rows[:, self.used])
+        chosen = _single(np.take(rows, self.used, axis=1))  # in C order, which indexing would not give
         if not self.absent.size:
             return chosen
         aligned = np.zeros((len(chosen), len(self)), dtype=np.float32)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
+import scipy.sparse as sp
 from torch import Tensor
 
 from edge2torch._checks import check_whole
 from edge2torch.cells.cells import Cells
+from edge2torch.cells.loader import LoadedCells
+from edge2torch.cells.stored import is_sparse
 from edge2torch.errors import Edge2TorchError
 
 #: a last batch of fewer cells is joined to the one before it: so few say little about the direction of a step
@@ -22,12 +27,11 @@ CHUNK_ROWS = 1024
 
 
 def batches(
-    cells: Cells,
+    cells: Cells | LoadedCells,
     batch_size: int,
     rows: npt.NDArray[np.intp] | None = None,
     *,
     seed: int | None = None,
-    divide: bool = True,
 ) -> Batches:
     """Serve cells in batches.
 
@@ -40,9 +44,7 @@ def batches(
     rows
         Which cells; ``None`` for all.
     seed
-        Seed of a new order in every pass; ``None`` keeps the order.
-    divide
-        Whether the processes of ``torch.distributed`` divide every batch among them; each serves all of it otherwise.
+        Seed of a new order in every pass; ``None`` keeps the order. A loader of another package has its own order.
 
     Examples
     --------
@@ -51,29 +53,19 @@ def batches(
     [10, 10]
     """
     check_whole("batch_size", batch_size)
-    return Batches(cells, batch_size, np.arange(len(cells)) if rows is None else rows, seed=seed, divide=divide)
+    rows = np.arange(len(cells)) if rows is None else rows
+    if isinstance(cells, LoadedCells):
+        return LoadedBatches(cells, batch_size, rows)
+    return ShuffledBatches(cells, batch_size, rows, seed=seed)
 
 
-class Batches:
-    """Batches of cells; see :func:`batches`. Each iteration is a pass over all of them.
+class Batches(ABC):
+    """Batches of cells; see :func:`batches`. Each iteration is a pass over all of them."""
 
-    The order of a pass depends on the seed and on the number of the pass alone, and is the same in every process. Cells
-    in memory are shuffled. Of cells in a file, chunks of consecutive rows are read in random order into a pool, and
-    shuffled there, so that batches have cells from all over the file, however it is sorted.
-    """
-
-    #: Lightning asks loaders that have a sampler
-    batch_sampler = None
-
-    def __init__(
-        self, cells: Cells, batch_size: int, rows: npt.NDArray[np.intp], *, seed: int | None, divide: bool
-    ) -> None:
-        self.cells = cells
+    def __init__(self, batch_size: int, rows: npt.NDArray[np.intp]) -> None:
         self.batch_size = batch_size
-        self.rows = rows if seed is None else np.sort(rows)
-        self._seed = seed
-        self._divide = divide
-        self._epoch = 0
+        self.rows = rows
+        self._own = slice(None)
         edges = np.append(np.arange(0, rows.size, batch_size), rows.size)
         if edges.size > 2 and edges[-1] - edges[-2] < FEWEST:
             edges = np.delete(edges, -2)
@@ -83,36 +75,70 @@ class Batches:
         """Return the number of batches."""
         return self._edges.size - 1
 
-    @property
-    def sampler(self) -> Batches:
-        """What Lightning tells the number of the epoch."""
-        return self
+    @abstractmethod
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of the next pass."""
+
+    @abstractmethod
+    def numbered(self) -> Iterator[tuple[npt.NDArray[np.intp], tuple[Tensor, ...]]]:
+        """Serve all cells once, each batch with the rows of its cells."""
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        """Serve all cells once."""
+        return (batch for _, batch in self.numbered())
+
+    def share(self, rank: int, n_processes: int) -> None:
+        """Serve, from the next pass on, the part of every batch that is for one of some processes.
+
+        Raises
+        ------
+        Edge2TorchError
+            If there are batches with fewer cells than processes.
+        """
+        smallest = int(np.diff(self._edges).min(initial=self.batch_size))
+        if smallest < n_processes:
+            raise Edge2TorchError(
+                f"a batch of {smallest:,} cells cannot be divided among {n_processes} processes: use a larger "
+                "batch_size, or fewer devices"
+            )
+        self._own = slice(rank, None, n_processes)
+
+
+class ShuffledBatches(Batches):
+    """Batches in order, or in an order that depends on a seed and on the number of the pass alone.
+
+    The order is the same in every process. Cells in memory are shuffled. Of cells in a file, chunks of consecutive rows
+    are read in random order into a pool, and shuffled there, so that batches have cells from all over the file, however
+    it is sorted.
+    """
+
+    def __init__(self, cells: Cells, batch_size: int, rows: npt.NDArray[np.intp], *, seed: int | None) -> None:
+        super().__init__(batch_size, rows if seed is None else np.sort(rows))
+        self.cells = cells
+        self._seed = seed
+        self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of the next pass; without it, passes are counted."""
         self._epoch = epoch
 
-    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        """Serve all cells once."""
+    def numbered(self) -> Iterator[tuple[npt.NDArray[np.intp], tuple[Tensor, ...]]]:
+        """Serve all cells once, each batch with the rows of its cells."""
         epoch, self._epoch = self._epoch, self._epoch + 1
         order = self._order(epoch)
-        share = self._share()
         for start, stop in self._pools():
-            own = [
-                order[low:high][share]
-                for low, high in zip(self._edges[start:stop], self._edges[start + 1 : stop + 1], strict=True)
-            ]
-            yield from self._serve(own)
+            edges = self._edges[start : stop + 1]
+            yield from self._serve([order[low:high][self._own] for low, high in pairwise(edges)])
 
-    def _serve(self, own: list[npt.NDArray[np.intp]]) -> Iterator[tuple[Tensor, ...]]:
+    def _serve(self, own: list[npt.NDArray[np.intp]]) -> Iterator[tuple[npt.NDArray[np.intp], tuple[Tensor, ...]]]:
         """Serve the batches of a pool."""
         if self.cells.in_memory:
-            yield from (self.cells[rows] for rows in own)
+            yield from ((rows, self.cells[rows]) for rows in own)
             return
         pool, positions = np.unique(np.concatenate(own), return_inverse=True)
         held = self.cells.ascending(pool)
         for rows, where in zip(own, np.split(positions, np.cumsum([rows.size for rows in own])[:-1]), strict=True):
-            yield self.cells.tensors(held[where], rows)
+            yield rows, self.cells.tensors(held[where], rows)
 
     def _pools(self) -> list[tuple[int, int]]:
         """First batch of each pool, and the one behind its last."""
@@ -138,18 +164,51 @@ class Batches:
         """Rows to read together: enough to be read fast, few enough to have many chunks in a pool."""
         rows = min(self.cells.pool_rows // CHUNKS_PER_POOL, CHUNK_ROWS)
         most = self.cells.pool_rows // (CHUNKS_PER_POOL // 8)  # of rows that could not be read apart anyway
-        return max(rows, min(self.cells.rows_together, most), 1)
+        return max(rows, min(2 * self.cells.rows_together, most), 1)  # a chunk starts anywhere
 
-    def _share(self) -> slice:
-        """Which cells of a batch are for this process."""
-        distributed = torch.distributed
-        if not self._divide or not distributed.is_available() or not distributed.is_initialized():
-            return slice(None)
-        rank, n_processes = distributed.get_rank(), distributed.get_world_size()
-        smallest = int(np.diff(self._edges).min(initial=self.batch_size))
-        if smallest < n_processes:
+
+class LoadedBatches(Batches):
+    """Batches of the cells that a loader of another package serves, in its order."""
+
+    def __init__(self, cells: LoadedCells, batch_size: int, rows: npt.NDArray[np.intp]) -> None:
+        super().__init__(batch_size, rows)
+        self.cells = cells
+
+    def set_epoch(self, epoch: int) -> None:
+        """Tell the loader, if it wants to know."""
+        tell = getattr(self.cells.loader, "set_epoch", None)
+        if callable(tell):
+            tell(epoch)
+
+    def numbered(self) -> Iterator[tuple[npt.NDArray[np.intp], tuple[Tensor, ...]]]:
+        """Serve all cells once, each batch with the rows of its cells."""
+        sizes = np.diff(self._edges).tolist()
+        for rows, block in self._batches(sizes):
+            own = rows[self._own]
+            yield own, self.cells.tensors(block[self._own], own)
+
+    def _batches(self, sizes: list[int]) -> Iterator[tuple[npt.NDArray[np.intp], Any]]:
+        """Cut what the loader serves anew, without the cells that are not wanted."""
+        wanted = np.zeros(len(self.cells), dtype=bool)
+        wanted[self.rows] = True
+        waiting: list[tuple[npt.NDArray[np.intp], Any]] = []
+        for served, part in self.cells.blocks():
+            keep = np.flatnonzero(wanted[served])
+            waiting.append((served[keep], part[keep]))
+            while sizes and sum(rows.size for rows, _ in waiting) >= sizes[0]:
+                size = sizes.pop(0)
+                rows, block = np.concatenate([rows for rows, _ in waiting]), _joined([part for _, part in waiting])
+                yield rows[:size], block[:size]
+                waiting = [(rows[size:], block[size:])]
+        if sizes:
+            n_served = self.rows.size - sum(sizes) + sum(rows.size for rows, _ in waiting)
             raise Edge2TorchError(
-                f"a batch of {smallest:,} cells cannot be divided among {n_processes} processes: use a larger "
-                "batch_size, or fewer devices"
+                f"the loader served {n_served:,} of the {self.rows.size:,} cells that are wanted: pass drop_last=False "
+                "to the loader, and see that it has all cells of adata"
             )
-        return slice(rank, None, n_processes)
+
+
+def _joined(blocks: list[Any]) -> Any:
+    if len(blocks) == 1:
+        return blocks[0]
+    return sp.csr_array(sp.vstack(blocks)) if is_sparse(blocks[0]) else np.concatenate(blocks)

@@ -12,8 +12,8 @@ import pandas as pd
 
 from edge2torch._modalities import is_mudata
 from edge2torch._notes import caller_level
-from edge2torch.cells.cells import SAMPLE
 from edge2torch.cells.features import modalities
+from edge2torch.cells.loader import SAMPLE
 from edge2torch.cells.side_by_side import Block, side_by_side
 from edge2torch.cells.stored import is_by_column, is_sparse, read
 from edge2torch.errors import Edge2TorchError, some

@@ -46,13 +46,26 @@ def side_by_side(blocks: list[Block]) -> Any:
     for block in blocks:
         if block.matrix.dtype.kind not in "biuf":
             raise Edge2TorchError(f"{block.where} holds {block.matrix.dtype}, not real numbers: convert it")
-    blocks = [_read_by_column(block) if is_by_column(block.matrix) else block for block in blocks]
-    together = SideBySide(blocks)
-    return together if any(is_stored(block.matrix) for block in blocks) else together[0 : together.shape[0]]
+    if any(is_stored(block.matrix) and not is_by_column(block.matrix) for block in blocks):
+        return SideBySide([block if is_stored(block.matrix) else _choose(block) for block in map(_in_rows, blocks)])
+    together = SideBySide([_in_rows(block) for block in blocks])
+    return together[0 : together.shape[0]]
 
 
-def _read_by_column(block: Block) -> Block:
-    chosen = Store(block.matrix).columns(block.columns)
+def _in_rows(block: Block) -> Block:
+    """Read the columns of what is stored by column."""
+    if not is_by_column(block.matrix):
+        return block
+    return _only(block, Store(block.matrix).columns(block.columns))
+
+
+def _choose(block: Block) -> Block:
+    """Copy the columns once, where many slices of rows are going to be read."""
+    chosen = block.matrix[:, block.columns]
+    return _only(block, sp.csr_array(chosen) if is_sparse(chosen) else np.ascontiguousarray(chosen))
+
+
+def _only(block: Block, chosen: Any) -> Block:
     return Block(chosen, np.arange(block.columns.size), block.rows, block.where)
 
 

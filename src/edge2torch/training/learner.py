@@ -91,9 +91,14 @@ class Learner(L.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Seed dropout and the order of cells: no epoch depends on those before, so that any can be resumed from."""
         torch.manual_seed(_seed(self.random_state, self.current_epoch, self.global_rank))
-        if isinstance(self.trainer.train_dataloader, Batches):
-            self.trainer.train_dataloader.set_epoch(self.current_epoch)
+        self._share(self.trainer.train_dataloader)
         self.train_sums = torch.zeros(len(self.models), 2, device=self.device)
+
+    def _share(self, loader: Any) -> None:
+        """Let each process have its part of every batch, in the order of this epoch."""
+        if isinstance(loader, Batches):
+            loader.set_epoch(self.current_epoch)
+            loader.share(self.global_rank, self.trainer.world_size)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the sum of the losses of the replicates that still learn."""
@@ -133,6 +138,7 @@ class Learner(L.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Begin to add up."""
+        self._share(self.trainer.val_dataloaders)
         self.val_sums = torch.zeros(len(self.models), 2, device=self.device)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:

@@ -16,10 +16,12 @@ from edge2torch.nn.state import evaluating
 from edge2torch.training.target import CLASSES, LABELS
 
 if TYPE_CHECKING:
-    from edge2torch.cells import Cells
+    from edge2torch.cells import Cells, LoadedCells
 
 
-def predict(models: Sequence[nn.Module], cells: Cells, task: str, batch_size: int = 1024) -> npt.NDArray[np.float32]:
+def predict(
+    models: Sequence[nn.Module], cells: Cells | LoadedCells, task: str, batch_size: int = 1024
+) -> npt.NDArray[np.float32]:
     """Predict all outputs for all cells with each of some models, shape (models, cells, outputs), in one pass.
 
     Parameters
@@ -37,12 +39,13 @@ def predict(models: Sequence[nn.Module], cells: Cells, task: str, batch_size: in
     with ExitStack() as modes, torch.no_grad():
         for model in models:
             modes.enter_context(evaluating(model))
-        served = batches(cells, batch_size, divide=False) if len(cells) else [cells[np.arange(0)]]
-        parts = [
-            torch.stack([_link(model(x), task) for model in models]).cpu().numpy()
-            for x in (features.to(device) for features, *_ in served)
-        ]
-    return np.concatenate(parts, axis=1).astype(np.float32)
+        none = models[0](torch.zeros((0, len(cells.features)), device=device))
+        predicted = np.zeros((len(models), len(cells), none.shape[1]), dtype=np.float32)
+        for rows, (x, *_) in batches(cells, batch_size).numbered():
+            features = x.to(device)
+            for k, model in enumerate(models):
+                predicted[k, rows] = _link(model(features), task).cpu().numpy()
+    return predicted
 
 
 def _link(outputs: Tensor, task: str) -> Tensor:
