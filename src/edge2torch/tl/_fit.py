@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 #: arguments that are not written into ``uns[key]["params"]``: objects, and what makes no difference to the result
-UNRECORDED = ("adata", "trainer_kwargs", "checkpoint_dir", "resume", "key", "copy", "progress_bar")
+UNRECORDED = ("adata", "cells", "trainer_kwargs", "checkpoint_dir", "resume", "key", "copy", "progress_bar")
 
 
 def fit(
@@ -36,6 +36,7 @@ def fit(
     task: Literal["classes", "labels", "numbers"] | None = None,
     layer: str | None = None,
     use_raw: bool = False,
+    cells: Iterable[Mapping[str, Any]] | None = None,
     backend: str = "feedforward",
     activation: str | None = "tanh",
     readout: Literal["all", "top"] = "all",
@@ -92,6 +93,11 @@ def fit(
         Key of ``adata.layers`` to train on instead of ``adata.X``.
     use_raw
         Whether to train on ``adata.raw`` instead.
+    cells
+        What serves the values, if they are not in ``adata``, which then needs names and ``obs`` only: anything that can
+        be iterated over again and again and serves ``{"X", "obs", "index"}``, such as a loader of annbatch. ``"X"`` has
+        the columns of ``adata.var_names``; ``"index"`` is the position of each cell in ``adata`` or, without it, the
+        index of ``"obs"`` its name. The order of cells is that of the loader.
     backend
         See :func:`edge2torch.compile_graph`.
     activation
@@ -213,6 +219,7 @@ def fit(
         settings,
         trainer_kwargs=trainer_kwargs,
         progress_bar=progress_bar,
+        loader=cells,
         checkpoint_dir=checkpoint_dir,
         resume=resume,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,13 @@ import pandas as pd
 import torch
 
 from edge2torch._checks import check_number, check_seed, check_whole
-from edge2torch.cells import Cells, batches, choose_matrix, gene_means, is_mudata, modalities, warn_if_counts
+from edge2torch.cells import Cells, LoadedCells, batches, gene_means, is_mudata, modalities, warn_if_counts
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import add_outputs
 from edge2torch.nn import EdgeModel
 from edge2torch.nn.state import seeded
+from edge2torch.tl._query import find_cells
 from edge2torch.training import CLASSES, LABELS, NUMBERS, Checkpoint, Learner, Loss, Scale, Target, predict, train
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Learned:
     output_of: dict[str, str]
     scale: Scale
     history: pd.DataFrame
-    cells: Cells
+    cells: Cells | LoadedCells
     means: npt.NDArray[np.float64]
     each: npt.NDArray[np.floating]
 
@@ -110,6 +111,7 @@ def learn(
     *,
     trainer_kwargs: Mapping[str, Any] | None,
     progress_bar: bool,
+    loader: Iterable[Mapping[str, Any]] | None = None,
     checkpoint_dir: str | os.PathLike[str] | None = None,
     resume: bool = False,
 ) -> Learned:
@@ -127,31 +129,26 @@ def learn(
         ``"train"``, ``"validation"`` or ``"test"`` per cell.
     settings
         Arguments of ``tl.fit``, checked.
+    loader
+        What serves the cells, if not ``adata``.
     trainer_kwargs, progress_bar, checkpoint_dir, resume
         See ``tl.fit``.
     """
-    layer, use_raw, seed = settings["layer"], settings["use_raw"], int(settings["random_state"])
+    seed = int(settings["random_state"])
     edges, output_of = add_outputs(edges, target.names, settings["readout"])
     with seeded(seed):
         models, artifact = _compile(edges, settings)
-        matrix, names = choose_matrix(adata, layer, use_raw, artifact.feature_names)
         position = np.array([artifact.output_nodes.index(output_of[name]) for name in target.names])
         training = part == "train"
         scale = Scale.of(target, training)
-        cells = Cells(
-            matrix,
-            list(names),
-            artifact.feature_names,
-            target.in_order(position, scale),
-            where="adata.raw.var_names" if use_raw else "adata.var_names",
-        )
-        if settings["compare"] and not cells.in_memory:
+        held = find_cells(adata, loader, artifact.feature_names, target.in_order(position, scale), settings)
+        if settings["compare"] and not held.in_memory:
             raise Edge2TorchError(
                 "compare=True needs all cells in memory, for models that are not trained in batches: leave it out, or "
                 "pass adata.to_memory()"
             )
-        means = gene_means(cells, np.flatnonzero(training))
-        _warn_if_counts(adata, cells, artifact.feature_names, layer, use_raw)
+        means = gene_means(held, np.flatnonzero(training))
+        _warn_if_counts(adata, held, settings)
         learner = Learner(
             models,
             _loss(target, settings, training, position),
@@ -160,8 +157,8 @@ def learn(
         )
         history = train(
             learner,
-            batches(cells, int(settings["batch_size"]), np.flatnonzero(training), seed=seed),
-            batches(cells, 1024, np.flatnonzero(part == "validation")),
+            batches(held, int(settings["batch_size"]), np.flatnonzero(training), seed=seed),
+            batches(held, 1024, np.flatnonzero(part == "validation")),
             max_epochs=int(settings["max_epochs"]),
             patience=int(settings["patience"]),
             accelerator=settings["accelerator"],
@@ -172,9 +169,9 @@ def learn(
             else Checkpoint(checkpoint_dir, _run(adata, target, part, settings, artifact)),
             resume=resume,
         )
-    said = predict([model.cpu() for model in models], cells, target.task)[:, :, position]
+    said = predict([model.cpu() for model in models], held, target.task)[:, :, position]
     each = scale.restore(said) if target.task == NUMBERS else said
-    return Learned(models, artifact, output_of, scale, history, cells, means, each)
+    return Learned(models, artifact, output_of, scale, history, held, means, each)
 
 
 def _compile(edges: pd.DataFrame, settings: Mapping[str, Any]) -> tuple[list[EdgeModel], CompileArtifact]:
@@ -216,16 +213,14 @@ def _digest(names: Iterable[Any]) -> str:
     return hashlib.sha256(json.dumps([str(name) for name in names]).encode()).hexdigest()
 
 
-def _warn_if_counts(
-    adata: AnnData | MuData, cells: Cells, features: Sequence[str], layer: str | None, use_raw: bool
-) -> None:
+def _warn_if_counts(adata: AnnData | MuData, cells: Cells | LoadedCells, settings: Mapping[str, Any]) -> None:
     """Warn of each modality that holds raw counts."""
+    place = "raw" if settings["use_raw"] else f"layers[{settings['layer']!r}]" if settings["layer"] else "X"
     first = cells.head()
-    place = "raw" if use_raw else f"layers[{layer!r}]" if layer else "X"
     if not is_mudata(adata):
-        warn_if_counts(first, f"adata.{place}")
+        warn_if_counts(first, f"adata.{place}" if isinstance(cells, Cells) else "what the loader serves")
         return
-    names = pd.Index(features)
+    names = pd.Index(cells.features)
     for name, held in modalities(adata).items():
         own = np.flatnonzero(names.isin([f"{name}:{gene}" for gene in held.var_names]))
         if own.size:

@@ -9,19 +9,25 @@ from edge2torch import _keys, _slots
 from edge2torch._checks import check_number
 from edge2torch.get._model import models
 from edge2torch.tl._predictions import predicted_slots, scale_of
-from edge2torch.tl._query import fitted_cells
+from edge2torch.tl._query import fitted_cells, loaded_cells
 from edge2torch.training import NUMBERS
 from edge2torch.training import predict as network_predict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
     from anndata import AnnData
     from mudata import MuData
+
+    from edge2torch.cells import Cells, LoadedCells
 
 
 def predict(
     adata: AnnData | MuData,
     reference: AnnData | MuData | None = None,
     *,
+    cells: Iterable[Mapping[str, Any]] | None = None,
     min_coverage: float = 0.8,
     key: str = _keys.DEFAULT,
     copy: bool = False,
@@ -35,6 +41,8 @@ def predict(
         layer as for :func:`edge2torch.tl.fit`. They are read some at a time, also from a file.
     reference
         AnnData with the trained model; ``None`` for ``adata`` itself.
+    cells
+        What serves the values, if they are not in ``adata``, as for :func:`edge2torch.tl.fit`.
     min_coverage
         Share of the genes of the model that ``adata`` must have, from 0 to 1. Others are filled with their mean over
         the cells that the model was trained on, ``uns[key]["nodes"]["mean"]``, and a note says which. At least one gene
@@ -64,12 +72,17 @@ def predict(
     replicates, artifact = models(source, key=key)
     fit_params = _slots.params(source, key, "fit")
     nodes = _slots.nodes_table(source, key)
-    cells = fitted_cells(adata, artifact.feature_names, fit_params, nodes=nodes, min_coverage=min_coverage)
+    known: dict[str, Any] = {"nodes": nodes, "min_coverage": min_coverage}
+    held: Cells | LoadedCells
+    if cells is None:
+        held = fitted_cells(adata, artifact.feature_names, fit_params, **known)
+    else:
+        held = loaded_cells(adata, cells, artifact.feature_names, **known)
     label_of = dict(zip(nodes["node"], nodes["label"], strict=True))
     names = [str(name) for name in fit_params["outputs"]]
     order = [[label_of[node] for node in artifact.output_nodes].index(name) for name in names]
     task = str(fit_params["task"])
-    said = network_predict(replicates, cells, task)[:, :, order]
+    said = network_predict(replicates, held, task)[:, :, order]
     each = scale_of(fit_params).restore(said) if task == NUMBERS else said
     keys = _keys.Keys(key)
     obs, obsm = predicted_slots(

@@ -2,20 +2,63 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from edge2torch._notes import note
-from edge2torch.cells import Cells, choose_matrix, matrix_names
+from edge2torch.cells import Cells, LoadedCells, choose_matrix, feature_names, matrix_names
 from edge2torch.errors import Edge2TorchError, some
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    import numpy.typing as npt
     from anndata import AnnData
     from mudata import MuData
+
+AnyCells = TypeVar("AnyCells", Cells, LoadedCells)
+
+
+def find_cells(
+    adata: AnnData | MuData,
+    loader: Iterable[Mapping[str, Any]] | None,
+    features: Sequence[str],
+    targets: npt.NDArray[Any],
+    settings: Mapping[str, Any],
+) -> Cells | LoadedCells:
+    """Cells to train on: those of an AnnData, or those that a loader serves.
+
+    Parameters
+    ----------
+    adata, loader
+        Where they are.
+    features
+        Inputs of the model.
+    targets
+        What is known of each cell of ``adata``.
+    settings
+        Arguments of ``tl.fit``.
+    """
+    layer, use_raw = settings["layer"], settings["use_raw"]
+    if loader is None:
+        matrix, names = choose_matrix(adata, layer, use_raw, features)
+        return Cells(matrix, list(names), features, targets, where=_where(use_raw=use_raw))
+    _check_alone(layer, use_raw=use_raw)
+    return LoadedCells(loader, list(feature_names(adata)), features, targets, obs_names=adata.obs_names)
+
+
+def _where(*, use_raw: bool) -> str:
+    return "adata.raw.var_names" if use_raw else "adata.var_names"
+
+
+def _check_alone(layer: object, *, use_raw: bool) -> None:
+    if layer is not None or use_raw:
+        raise Edge2TorchError(
+            "cells= serves the values, so layer= and use_raw= have nothing to say: leave them out, and let the loader "
+            "serve that layer"
+        )
 
 
 def fitted_cells(
@@ -42,19 +85,46 @@ def fitted_cells(
         Share of the features that must be there.
     """
     layer, use_raw = fit_params.get("layer"), bool(fit_params.get("use_raw", False))
-    where = "adata.raw.var_names" if use_raw else "adata.var_names"
-    known = pd.Index(features).isin(matrix_names(adata, use_raw))
-    absent, wanted, fill = np.array(features)[~known].tolist(), list(features), None
-    if absent and nodes is not None and "mean" in nodes:
-        _check_coverage(absent, len(features), min_coverage, where)
-        wanted = np.array(features)[known].tolist()
-        fill = nodes.set_index("node").loc[list(features), "mean"].to_numpy(dtype=np.float64)
+    where = _where(use_raw=use_raw)
+    wanted, fill = _find(matrix_names(adata, use_raw), features, nodes, min_coverage, where)
     matrix, names = choose_matrix(adata, None if layer is None else str(layer), use_raw, wanted)
-    cells = Cells(matrix, list(names), features, where=where, fill=fill)
-    if fill is not None:
+    return _noted(Cells(matrix, list(names), features, where=where, fill=fill), wanted, where)
+
+
+def loaded_cells(
+    adata: AnnData | MuData,
+    loader: Iterable[Mapping[str, Any]],
+    features: Sequence[str],
+    *,
+    nodes: pd.DataFrame,
+    min_coverage: float,
+) -> LoadedCells:
+    """Cells from a loader, for a trained model; see :func:`fitted_cells`."""
+    names, where = feature_names(adata), _where(use_raw=False)
+    wanted, fill = _find(names, features, nodes, min_coverage, where)
+    cells = LoadedCells(loader, list(names), features, obs_names=adata.obs_names, where=where, fill=fill)
+    return _noted(cells, wanted, where)
+
+
+def _find(
+    names: Iterable[str], features: Sequence[str], nodes: pd.DataFrame | None, min_coverage: float, where: str
+) -> tuple[list[str], npt.NDArray[np.float64] | None]:
+    """Find which features to read, and what to fill the others with, if that is known."""
+    known = pd.Index(features).isin(pd.Index(names))
+    if known.all() or nodes is None or "mean" not in nodes:
+        return list(features), None
+    _check_coverage(np.array(features)[~known].tolist(), len(features), min_coverage, where)
+    mean = nodes.set_index("node").loc[list(features), "mean"]
+    return np.array(features)[known].tolist(), mean.to_numpy(dtype=np.float64)
+
+
+def _noted(cells: AnyCells, read: Sequence[str], where: str) -> AnyCells:
+    """Note which features were filled."""
+    if len(read) < len(cells.features):
+        filled = pd.Index(cells.features).difference(pd.Index(read), sort=False)
         note(
-            f"{len(absent):,} of {len(features):,} genes of the model are missing in {where}: {some(absent)}; they "
-            "were filled with their mean over the training cells"
+            f"{len(filled):,} of {len(cells.features):,} genes of the model are missing in {where}: {some(filled)}; "
+            "they were filled with their mean over the training cells"
         )
     return cells
 
