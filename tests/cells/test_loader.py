@@ -11,7 +11,7 @@ from torch import nn
 
 from edge2torch import Edge2TorchError
 from edge2torch.cells import Cells, LoadedCells, batches, gene_means
-from edge2torch.training import CLASSES, predict
+from edge2torch.training import CLASSES, Learner, make_loss, predict, train
 
 N, NAMES = 70, [f"g{i}" for i in range(7)]
 FEATURES = ["g5", "g0", "g3"]
@@ -82,6 +82,26 @@ def test_means_and_predictions_are_those_of_cells_in_memory():
     np.testing.assert_allclose(proba, predict(model, expected, CLASSES), rtol=1e-5)
     assert cells.head(4).shape == (4, 3)
     assert not cells.in_memory
+
+
+def test_training_on_a_loader():
+    """The loss on cells in memory falls below that of guessing."""
+    labels = X[:, 5].clip(0, 1).astype(np.int64)
+    cells = LoadedCells(Loader(), NAMES, FEATURES, labels, obs_names=OBS.index)
+    held_out = batches(Cells(X, NAMES, FEATURES, labels), 64, np.arange(50, N))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = Learner(nn.Linear(3, 2), make_loss(CLASSES), lr=0.1, weight_decay=0.0, input_dropout=0.0)
+    history = train(
+        module,
+        batches(cells, 10, np.arange(50)),
+        held_out,
+        max_epochs=20,
+        patience=20,
+        accelerator="cpu",
+        progress_bar=False,
+    )
+    assert history["val_loss"].min() < 0.5 * np.log(2)
 
 
 def test_absent_features_are_filled():

@@ -11,7 +11,7 @@ import torch
 
 from edge2torch import _keys, _slots
 from edge2torch.attribution import Request, feature_scores, find_pair, node_scores, one_table
-from edge2torch.cells import feature_names
+from edge2torch.cells import feature_names, gene_means
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get._model import models
 from edge2torch.tl._predictions import scale_of
@@ -223,13 +223,13 @@ def _groups(
 
 
 def _baseline(baseline: str | npt.ArrayLike, cells: Cells) -> Tensor | None:
-    n_inputs = cells.matrix.shape[1]
+    n_inputs = len(cells.features)
     if isinstance(baseline, str):
         if baseline not in ("zero", "mean"):
             raise Edge2TorchError(f"baseline={baseline!r} must be 'zero', 'mean' or an array")
         if baseline == "zero":
             return None
-        return torch.from_numpy(np.asarray(cells.matrix.mean(axis=0), dtype=np.float32).reshape(1, n_inputs))
+        return torch.from_numpy(gene_means(cells, np.arange(len(cells))).astype(np.float32).reshape(1, n_inputs))
     try:
         array = np.atleast_2d(np.array(baseline, dtype=np.float32))
     except (TypeError, ValueError) as error:
