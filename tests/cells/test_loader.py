@@ -11,7 +11,7 @@ from torch import nn
 
 from edge2torch import Edge2TorchError
 from edge2torch.cells import Cells, LoadedCells, batches, gene_means
-from edge2torch.training import CLASSES, Learner, make_loss, predict, train
+from edge2torch.training import CLASSES, Learner, Loss, predict, train
 
 N, NAMES = 70, [f"g{i}" for i in range(7)]
 FEATURES = ["g5", "g0", "g3"]
@@ -78,8 +78,8 @@ def test_means_and_predictions_are_those_of_cells_in_memory():
         model = nn.Linear(3, 2)
     cells, expected = loaded(Loader()), Cells(X, NAMES, FEATURES)
     np.testing.assert_allclose(gene_means(cells, np.arange(20)), gene_means(expected, np.arange(20)), rtol=1e-12)
-    proba = predict(model, cells, CLASSES, batch_size=16)
-    np.testing.assert_allclose(proba, predict(model, expected, CLASSES), rtol=1e-5)
+    proba = predict([model], cells, CLASSES, batch_size=16)
+    np.testing.assert_allclose(proba, predict([model], expected, CLASSES), rtol=1e-5)
     assert cells.head(4).shape == (4, 3)
     assert not cells.in_memory
 
@@ -91,7 +91,7 @@ def test_training_on_a_loader():
     held_out = batches(Cells(X, NAMES, FEATURES, labels), 64, np.arange(50, N))
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        module = Learner(nn.Linear(3, 2), make_loss(CLASSES), lr=0.1, weight_decay=0.0, input_dropout=0.0)
+        module = Learner([nn.Linear(3, 2)], Loss(CLASSES), lr=0.1, weight_decay=0.0, input_dropout=0.0)
     history = train(
         module,
         batches(cells, 10, np.arange(50)),

@@ -79,7 +79,7 @@ def coverage(
     >>> [ax.get_title(loc="left") for ax in e2t.pl.coverage(adata).axes]
     ['Genes', 'Nodes', 'Coverage of each node']
     """
-    _slots.check_adata(adata)
+    _slots.check_adata(adata, written=False)
     check_whole("n_labels", n_labels, least=0)
     nodes = pd.DataFrame(get_coverage(adata, key=key))
     whole = pd.Series(get_coverage(adata, per="graph", key=key))

@@ -106,7 +106,7 @@ def graph(
     >>> ax.texts[-1].get_text()
     'CD19+ B'
     """
-    _slots.check_adata(adata)
+    _slots.check_adata(adata, written=False)
     check_whole("n_nodes", n_nodes)
     check_whole("n_genes", n_genes)
     part = subnetwork(adata, group=group, target=target, nodes=nodes, n_nodes=n_nodes, n_genes=n_genes, key=key)

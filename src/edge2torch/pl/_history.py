@@ -70,7 +70,7 @@ def history(
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('epoch', 'loss (cross-entropy)')
     """
-    _slots.check_adata(adata)
+    _slots.check_adata(adata, written=False)
     losses = pd.DataFrame(_slots.results(adata, key, _keys.HISTORY, "e2t.tl.fit"))
     if ax is None:
         unit = points("medium") / 10

@@ -97,7 +97,7 @@ def nodes(
     >>> [label.get_text() for label in ax.get_xticklabels()]
     ['CD19+ B', 'CD56+ NK']
     """
-    _slots.check_adata(adata)
+    _slots.check_adata(adata, written=False)
     check_whole("n_nodes", n_nodes)
     means = mean_scores(adata, groupby, key)
     if groups is not None:

@@ -75,7 +75,7 @@ def add_edges(
     >>> e2t.pp.add_edges(adata, mine)
     [edge2torch] e2t: 3 edges added, with 1 new input and 2 new nodes ('B cell', 'lymphocyte')
     """
-    _slots.check_adata(adata)
+    _slots.check_adata(adata, copy=copy)
     draft = read_draft(adata, key)
     added = _name_ends(_check_table(edges, draft), draft, feature_names(adata))
     joined = _join(draft.edges, added)

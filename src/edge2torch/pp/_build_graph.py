@@ -157,7 +157,7 @@ def build_graph(
     ['CD2', 'CD3E', 'LCK']
     """
     called = {name: value for name, value in locals().items() if name not in UNRECORDED}
-    _slots.check_adata(adata)
+    _slots.check_adata(adata, copy=copy)
     _slots.check_free(adata, key_added)
     if acyclic is not None:
         check_choice("acyclic", acyclic, ACYCLIC)  # before anything is downloaded

@@ -62,7 +62,7 @@ def remove_nodes(
     >>> e2t.pp.remove_nodes(adata, "B cell")
     [edge2torch] e2t: 1 of 2 nodes and 0 of 4 inputs removed; with them 1 input that no node reads any more
     """
-    _slots.check_adata(adata)
+    _slots.check_adata(adata, copy=copy)
     draft = read_draft(adata, key)
     chosen = _find(nodes, draft)
     edges, unreached = _without(draft, set(chosen))

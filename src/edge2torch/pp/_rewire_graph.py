@@ -83,7 +83,7 @@ def rewire_graph(
     >>> adata.uns["e2t_rewired"]["graph"].loc[0, ["source", "target"]].tolist()
     ['LCK', 'B cell']
     """
-    _slots.check_adata(adata)
+    _slots.check_adata(adata, copy=copy)
     if key_added == key:
         raise Edge2TorchError(f"key_added={key_added!r} is also key, so the graph would be lost: choose another")
     _slots.check_free(adata, key_added)

@@ -99,7 +99,7 @@ def cross_validate(
     >>> adata.uns["e2t"]["cross_validation"].groupby("split").size().to_dict()
     {'test': 2, 'train': 2, 'validation': 2}
     """
-    _slots.check_adata(adata)
+    _slots.check_adata(adata, copy=copy)
     _check(n_splits, validation, random_state, fit_kwargs)
     edges = read_draft(adata, key).edges
     wanted = read_target(adata, target, task)

@@ -110,11 +110,13 @@ def fit(
         For backends that take steps, see :func:`edge2torch.compile_graph`.
     norm
         ``"batch"`` normalises the sums of every hidden node over the cells of a batch (feedforward only).
-    dropout, input_dropout
-        Probability with which, in training, the state of a hidden node, or a gene, is set to 0.
+    dropout
+        Probability with which, in training, the state of a hidden node is set to 0.
     dropout_rule
         ``"redundancy"`` drops a hidden node less if few others stand in for it in the graph, see
         :func:`edge2torch.compile_graph`.
+    input_dropout
+        Probability with which, in training, a gene is set to 0.
     max_epochs, patience
         Most epochs; epochs without progress after which to stop.
     batch_size

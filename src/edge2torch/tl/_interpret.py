@@ -116,7 +116,7 @@ def interpret(
     (700, 39)
     """
     called = {name: value for name, value in locals().items() if name not in UNRECORDED}
-    _slots.check_adata(adata)
+    _slots.check_adata(adata, copy=copy)
     methods = find_pair(method)
     replicates, artifact = models(adata, key=key)
     if not adata.n_obs:

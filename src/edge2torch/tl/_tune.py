@@ -65,11 +65,13 @@ def tune(
     ----------
     adata
         Cells by genes, with a graph from :func:`edge2torch.pp.build_graph`.
-    target, task
+    target
         What to predict, as in :func:`edge2torch.tl.fit`.
     space
         Values to try, by name of the argument: a list of choices; ``(low, high)`` for all numbers between, whole ones
         if both are; ``(low, high, "log")`` to try each order of magnitude as often.
+    task
+        See :func:`edge2torch.tl.fit`.
     n_trials
         Number of trials.
     timeout
@@ -115,7 +117,7 @@ def tune(
     >>> e2t.get.trials(adata).columns.tolist()
     ['trial', 'state', 'balanced_accuracy', 'n_epochs', 'seconds', 'lr', 'activation']
     """
-    _slots.check_adata(adata)
+    _slots.check_adata(adata, copy=copy)
     optuna = _optuna()
     _check(n_trials, timeout, random_state, fit_kwargs, space)
     edges = read_draft(adata, key).edges
