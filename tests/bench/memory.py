@@ -1,9 +1,11 @@
-"""Peak memory of a piece of code, as the kernel counts it."""
+"""Memory of a piece of code, as the kernel counts it."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import threading
+import time
 from pathlib import Path
 
 import torch
@@ -47,3 +49,31 @@ def _warm_up() -> None:
         optimizer.zero_grad()
         F.cross_entropy(model(torch.zeros(4, 8)), torch.zeros(4, dtype=torch.long)).backward()
         optimizer.step()
+
+
+class Recorder:
+    """Records resident memory ten times a second.
+
+    Attributes
+    ----------
+    seconds, megabytes
+        Since, and above the level at, the entry.
+    """
+
+    def __enter__(self) -> Recorder:
+        _warm_up()
+        gc.collect()
+        self.seconds, self.megabytes = [], []
+        self._level, self._begin, self._ended = _status("VmRSS"), time.perf_counter(), threading.Event()
+        self._thread = threading.Thread(target=self._record, daemon=True)
+        self._thread.start()
+        return self
+
+    def _record(self) -> None:
+        while not self._ended.wait(0.1):
+            self.seconds.append(time.perf_counter() - self._begin)
+            self.megabytes.append((_status("VmRSS") - self._level) / 1e6)
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()

@@ -1,8 +1,9 @@
 """One process per contestant: reads a line of JSON, works, answers with a line of JSON.
 
-    {"do": "prepare", "contestant": NAME, "kind": "layer" or "training", "graph": FILE, "cells": N, "device": "cpu"}
+    {"do": "prepare", "contestant": NAME, "kind": "layer", "training", "loop", "bare" or "fit ...", "graph": FILE, "cells": N, "device": "cpu"}
     {"do": "run", "times": N}                          -> {"seconds": [...]}
     {"do": "memory"}                                   -> {"extra_bytes": N}
+    {"do": "record", "folder": FOLDER, "stored": BOOL} -> {"seconds": [...], "megabytes": [...]}
     {"do": "layers"}                                   -> {"layers": [...]}
     {"do": "difference", ...as prepare}                -> {"difference": X}
     {"do": "compile", "contestant": NAME, "graph": FILE} -> {"seconds": [...], "extra_bytes": N}
@@ -25,9 +26,10 @@ from typing import Any
 import torch
 from blocks import time_blocks
 from cases import LayeredGraph
+from loops import make_loop
 from memory import ExtraMemory
 from rates import RATES
-from steps import Step, layer_step, training_step
+from steps import layer_step, training_step
 
 MEMORY_LIMIT = 12 * 10**9
 TOO_LARGE = "needs more than 12 GB"
@@ -40,12 +42,19 @@ class Worker:
         self.contestants: dict[str, Any] = {}
         for module in modules:
             self.contestants |= importlib.import_module(module).CONTESTANTS
-        self.step: Step | None = None
+        self.step: Any = None
 
     def prepare(self, contestant: str, kind: str, graph: str, cells: int, device: str = "cpu") -> dict[str, Any]:
         """Build a contestant, compare what it computes, and get ready to run."""
         if kind == "rate":
             self.step = RATES[contestant]()
+            return {}
+        if kind.startswith("fit"):  # which only the environment of ours can import
+            make = importlib.import_module("fits").Fit
+            self.step = make(graph, cells, stored=kind.endswith("file"), input_dropout=0.0 if "plain" in kind else 0.3)
+            return {}
+        if kind in ("loop", "bare"):
+            self.step = make_loop(self.contestants[contestant.partition(",")[0]], graph, cells, bare=kind == "bare")
             return {}
         make = layer_step if kind == "layer" else training_step
         self.step = make(self.contestants[contestant], LayeredGraph.load(Path(graph)), cells, device)
@@ -60,6 +69,10 @@ class Worker:
         with ExtraMemory() as extra:
             self.step.run()
         return {"extra_bytes": extra.bytes}
+
+    def record(self, folder: str, *, stored: bool) -> dict[str, Any]:
+        """Record the memory of ``tl.fit``."""
+        return importlib.import_module("fits").record(Path(folder), stored=stored)
 
     def layers(self) -> dict[str, Any]:
         """Measure the blocks of our model, one by one."""
