@@ -9,7 +9,7 @@ import argparse
 import datetime as dt
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cases
@@ -18,6 +18,7 @@ import machine
 import numpy as np
 import rates
 from cases import LayeredGraph
+from fit_pages import fit_memory, fit_rates
 from process import Environment
 from report import Section, milliseconds, number, page, ratio_table
 from rotation import PREPARE_LIMIT, STEP_LIMIT, Entry, rotate
@@ -25,8 +26,6 @@ from rotation import PREPARE_LIMIT, STEP_LIMIT, Entry, rotate
 ROOT = Path(__file__).resolve().parents[2]
 CELLS, MEMORY_CELLS = 512, 1024
 COMPILE_LIMIT = 120.0
-FIT_LIMIT = 400.0
-FIT_HEADER = ("contestant", "cells/s", "ms per 1,000 cells (quartiles)", "multiple of the first", "remark")
 RATIO_HEADER = ("contestant", "ms (quartiles)", "multiple of the first", "remark")
 LINEAR = {"public edge2torch": "no activation", "perceptron": "not this graph"}
 REAL = {
@@ -145,40 +144,15 @@ class Bench:
         return [Section("Memory", text, ("contestant", "MB", "multiple of the states", "remark"), rows)]
 
     def fit(self) -> list[Section]:
-        """Training through the whole way of the data, from memory and from a file."""
+        """Training through the whole way of the data."""
         graph, path = self.random("collection", collection.SIZES, collection.EDGES)
         collection.write(self.folder)
-        ours, peers = self.environments["ours"], self.known(["kpnn2", "public edge2torch"])
-        sections = []
-        for batch_size in (64, CELLS):
-            entrants = {
-                "ours, bare step": (ours, "bare"),
-                "ours, tl.fit from memory, no dropout": (ours, "fit plain"),
-                "ours, tl.fit from memory": (ours, "fit"),
-                "ours, tl.fit from a file": (ours, "fit from file"),
-                **{name: (self.environments[name], "loop") for name in peers},
-            }
-            entries = rotate(entrants, path, batch_size, self.options.rounds)
-            title = f"Training on 100,000 cells, {batch_size} cells a step"
-            sections.append(Section(title, f"{describe(graph)}.", FIT_HEADER, fit_table(entries)))
-        return [*sections, self.fit_memory()]
-
-    def fit_memory(self) -> Section:
-        """Memory of ``tl.fit`` over time, as a table and a picture."""
-        rows, recorded = [], {}
-        for name, stored in {"in memory": False, "in a file": True}.items():
-            with self.environments["ours"].start() as worker:
-                answer = worker.ask("record", FIT_LIMIT, folder=str(self.folder), stored=stored)
-            recorded[name] = answer
-            peak = max(answer.get("megabytes", [np.nan]))
-            rows.append([name, number(peak), number(answer.get("seconds", [np.nan])[-1]), answer.get("reason", "")])
-        if self.options.pictures:
-            draw_memory(recorded, self.options.pictures / "training_memory.png")
-        text = (
-            f"Two epochs of `tl.fit`, {CELLS} cells a step, from opening the cells to the last prediction: highest resident "
-            "memory above that of a process that has imported all ([over time](images/training_memory.png))."
-        )
-        return Section("Memory of training", text, ("cells", "MB", "s", "remark"), rows)
+        peers = {name: self.environments[name] for name in self.known(["kpnn2", "public edge2torch"])}
+        rates = [
+            fit_rates(describe(graph), self.environments["ours"], peers, path, cells, self.options.rounds)
+            for cells in (64, CELLS)
+        ]
+        return [*rates, fit_memory(self.environments["ours"], self.folder, self.options.pictures)]
 
     def compile(self) -> list[Section]:
         """From edge list to model."""
@@ -219,26 +193,6 @@ def describe(graph: LayeredGraph) -> str:
     layer = np.repeat(np.arange(len(graph.sizes)), graph.sizes)
     skips = int((layer[graph.target] - layer[graph.source] > 1).sum())
     return f"{nodes}, {graph.source.size:,} edges" + (f" ({skips:,} of them skip layers)" if skips else "")
-
-
-def fit_table(entries: Sequence[Entry]) -> list[list[str]]:
-    """Rows as of :func:`ratio_table`, with cells per second."""
-    rates_of = [number(1000 / entry.median) if entry.seconds else "-" for entry in entries]
-    return [[row[0], rate, *row[1:]] for row, rate in zip(ratio_table(entries), rates_of, strict=True)]
-
-
-def draw_memory(recorded: dict[str, dict], path: Path) -> None:
-    """Draw memory over time."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 3), layout="constrained", dpi=150)
-    ax = figure.subplots()
-    for (name, answer), colour in zip(recorded.items(), ("#d55e00", "#0072b2"), strict=True):
-        ax.plot(answer.get("seconds", []), answer.get("megabytes", []), color=colour, label=f"cells {name}")
-    ax.set(xlabel="seconds since the cells were opened", ylabel="MB above imports", ylim=(0, None), xlim=(0, None))
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False)
-    figure.savefig(path)
 
 
 def floor(graph: LayeredGraph, cells: int, ours: Entry, copied: Entry, multiplied: Entry) -> Section:

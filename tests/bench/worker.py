@@ -1,13 +1,15 @@
 """One process per contestant: reads a line of JSON, works, answers with a line of JSON.
 
-    {"do": "prepare", "contestant": NAME, "kind": "layer", "training", "loop", "bare" or "fit ...", "graph": FILE, "cells": N, "device": "cpu"}
+    {"do": "prepare", "contestant": NAME, "kind": KIND, "graph": FILE, "cells": N, "device": "cpu"}
     {"do": "run", "times": N}                          -> {"seconds": [...]}
     {"do": "memory"}                                   -> {"extra_bytes": N}
     {"do": "record", "folder": FOLDER, "stored": BOOL} -> {"seconds": [...], "megabytes": [...]}
+    {"do": "overhead"}                                 -> {"trainer": X, "loop": X}
     {"do": "layers"}                                   -> {"layers": [...]}
     {"do": "difference", ...as prepare}                -> {"difference": X}
     {"do": "compile", "contestant": NAME, "graph": FILE} -> {"seconds": [...], "extra_bytes": N}
 
+KIND is "layer", "training", "rate", "loop", "bare", or begins with "fit".
 What goes wrong comes back as {"reason": TEXT}.
 """
 
@@ -73,6 +75,10 @@ class Worker:
     def record(self, folder: str, *, stored: bool) -> dict[str, Any]:
         """Record the memory of ``tl.fit``."""
         return importlib.import_module("fits").record(Path(folder), stored=stored)
+
+    def overhead(self) -> dict[str, Any]:
+        """Measure what the trainer adds to a step."""
+        return importlib.import_module("fits").overhead()
 
     def layers(self) -> dict[str, Any]:
         """Measure the blocks of our model, one by one."""
