@@ -1,6 +1,6 @@
 """Held-out scores of the network beside simple models on the same genes and cells, of every task on real data.
 
-Not a test: all of it takes an hour on one core. ``docs/accuracy.md`` holds the tables that it prints.
+Not a test: all of it takes 20 minutes of one core or more. ``docs/accuracy.md`` holds the tables that it prints.
 
     python tests/bench/accuracy.py --data FOLDER --csv accuracy.csv
     python tests/bench/accuracy.py --datasets pbmc68k --seeds 2
@@ -175,7 +175,8 @@ def measure(options: argparse.Namespace) -> pd.DataFrame:
                 noted.append(table)
     together = pd.concat(noted, ignore_index=True)
     asked = together["data"].isin(options.datasets) & together["prior"].isin(options.priors)
-    return together[asked & together["settings"].isin(wanted) & (together["seed"] < options.seeds)]
+    table = together[asked & together["settings"].isin(wanted) & (together["seed"] < options.seeds)]
+    return table.sort_values("data", key=lambda names: names.map(list(TASKS).index), kind="stable")
 
 
 def parse(settings: str) -> dict[str, Any]:
@@ -204,11 +205,11 @@ def beside(table: pd.DataFrame) -> pd.DataFrame:
         line |= {"linear": spread(rival[first]), "difference": f"{gain.mean():+.3f} ± {gain.std():.3f}"}
         line |= {"higher in": f"{int((gain > 0).sum())} of {len(gain)}"}
         line |= {"tuned": spread(of[TUNED][first]) if TUNED in of else "", "constant": spread(of[task.constant][first])}
-        for k, other in enumerate(task.scores[1:]):
-            line[f"other score {k + 1}"] = f"{other} {network[other].mean():.3f} / {rival[other].mean():.3f}"
+        also = [f"{other} {network[other].mean():.3f} / {rival[other].mean():.3f}" for other in task.scores[1:]]
+        line["other scores"] = ", ".join(also)
         line |= {"epochs": f"{network['epochs'].median():.0f}", "seconds": f"{network['seconds'].median():.0f}"}
         lines.append(line)
-    return pd.DataFrame(lines).fillna("")
+    return pd.DataFrame(lines)
 
 
 def changed(table: pd.DataFrame, part: str) -> pd.DataFrame:
