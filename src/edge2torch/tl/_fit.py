@@ -8,17 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from edge2torch import _keys, _slots
-from edge2torch.errors import Edge2TorchError, some
-from edge2torch.get._model import describe_models
-from edge2torch.graph import node_table
+from edge2torch.errors import Edge2TorchError
 from edge2torch.pp._edit import read_draft
 from edge2torch.tl._learn import Learned, check_settings, learn
-from edge2torch.tl._predictions import predicted_slots
-from edge2torch.tl._target import read_groups, read_target
-from edge2torch.training import NUMBERS, PARTS, Target, predict_baselines, score, split_cells, switched_off
+from edge2torch.tl._split import split_of
+from edge2torch.tl._target import read_target
+from edge2torch.tl._write_fit import write_fit
+from edge2torch.training import Target, predict_baselines
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -237,31 +235,6 @@ def fit_settings() -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in UNRECORDED}
 
 
-def split_of(
-    adata: AnnData | MuData, split: Sequence[float] | str, groups: str | None, target: Target, random_state: int
-) -> npt.NDArray[np.object_]:
-    """Part of the split of each cell, see :func:`fit`."""
-    if isinstance(split, str):
-        if groups is not None:
-            raise Edge2TorchError(f"split={split!r} names the parts, so groups={groups!r} has nothing to say: pass one")
-        return _given_split(adata, split)
-    donors = None if groups is None else read_groups(adata, groups)
-    return split_cells(split, random_state, n_cells=adata.n_obs, labels=target.strata, groups=donors)
-
-
-def _given_split(adata: AnnData | MuData, column: str) -> npt.NDArray[np.object_]:
-    if column not in adata.obs:
-        raise Edge2TorchError(f"split={column!r} is not a column of adata.obs; it has {some(adata.obs)}")
-    part = np.asarray(adata.obs[column].astype(object))
-    wrong = sorted({str(name) for name in part} - set(PARTS))
-    if wrong:
-        raise Edge2TorchError(f"adata.obs[{column!r}] holds {some(wrong)}; it may hold {some(PARTS)}")
-    for name in ("train", "validation"):
-        if not (part == name).any():
-            raise Edge2TorchError(f"adata.obs[{column!r}] has no cell with {name!r}")
-    return part
-
-
 def _baselines(
     learned: Learned, target: Target, part: npt.NDArray[np.object_], settings: Mapping[str, Any]
 ) -> dict[str, npt.NDArray[Any]]:
@@ -280,93 +253,3 @@ def _baselines(
         class_weight=weight,
         random_state=int(settings["random_state"]),
     )
-
-
-def _of_model(model: str, table: pd.DataFrame) -> pd.DataFrame:
-    table.insert(0, "model", model)
-    return table
-
-
-def write_fit(
-    adata: AnnData | MuData,
-    key: str,
-    learned: Learned,
-    *,
-    target: Target,
-    part: npt.NDArray[np.object_],
-    settings: Mapping[str, Any],
-    baselines: Mapping[str, npt.NDArray[Any]] | None = None,
-    more_uns: Mapping[str, Any] | None = None,
-    called: Mapping[str, Mapping[str, Any]] | None = None,
-) -> None:
-    """Write what :func:`fit` says that it writes.
-
-    Parameters
-    ----------
-    adata, key
-        Where to.
-    learned
-        The trained replicates.
-    target, part, settings
-        What they were trained with.
-    baselines
-        Predictions of other models, by name.
-    more_uns, called
-        Further parts of ``uns[key]``, and what another function was called with.
-    """
-    predictions = {"network": learned.predicted}
-    if len(learned.each) > 1:
-        predictions |= {f"replicate {k}": one for k, one in enumerate(learned.each)}
-    predictions |= baselines or {}
-    keys = _keys.Keys(key)
-    known = _slots.nodes_table(adata, key)
-    known = known[known["kind"] != "output"]
-    label_of = {
-        **dict(zip(known["node"], known["label"], strict=True)),
-        **{output: name for name, output in learned.output_of.items()},
-    }
-    scored = [score(target.task, target.names, target.truth, values, part) for values in predictions.values()]
-    whole, outputs = (
-        pd.concat([_of_model(model, table) for model, table in zip(predictions, tables, strict=True)])
-        for tables in zip(*scored, strict=True)
-    )
-    recorded = {**settings, "task": target.task, "outputs": target.names}
-    if target.task == NUMBERS:
-        recorded |= {"mean": learned.scale.mean, "std": learned.scale.std}
-    obs, obsm = predicted_slots(
-        adata,
-        keys,
-        recorded,
-        each=learned.each,
-        output_nodes=learned.artifact.output_nodes,
-        label_of=label_of,
-    )
-    _slots.write(
-        adata,
-        key,
-        called={"fit": recorded, **(called or {})},
-        uns={
-            _keys.GRAPH: learned.artifact.graph.edges.assign(weight=learned.models[0].edge_weights().detach().numpy()),
-            _keys.NODES: _nodes(learned, label_of, settings),
-            _keys.MODEL: describe_models(learned.models, learned.artifact),
-            _keys.HISTORY: learned.history,
-            _keys.METRICS: whole.reset_index(drop=True),
-            _keys.METRICS_OF_OUTPUTS: outputs.reset_index(drop=True),
-            **(more_uns or {}),
-        },
-        obs={**obs, keys.split: pd.Categorical(part, categories=list(PARTS))},
-        obsm=obsm,
-        stale=keys.of_fit,
-    )
-
-
-def _nodes(learned: Learned, label_of: Mapping[str, str], settings: Mapping[str, Any]) -> pd.DataFrame:
-    """Table of nodes, with the mean of each input and, with penalties, which hidden nodes are switched off."""
-    artifact = learned.artifact
-    mean = pd.Series(learned.means, index=artifact.feature_names)
-    table = node_table(artifact.graph, label_of, artifact.output_nodes)
-    table["mean"] = mean.reindex(table["node"]).to_numpy()
-    if settings["l1"] or settings["group_lasso"]:
-        off = np.mean([table["node"].isin(switched_off(model, artifact)) for model in learned.models], axis=0)
-        table["switched_off"] = np.where(table["kind"] == "hidden", off, np.nan)
-    return table

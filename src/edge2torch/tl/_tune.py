@@ -15,9 +15,11 @@ from edge2torch import _keys, _slots
 from edge2torch._checks import check_choice, check_number, check_seed, check_whole
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.pp._edit import read_draft
-from edge2torch.tl._fit import fit_settings, split_of, write_fit
+from edge2torch.tl._fit import fit_settings
 from edge2torch.tl._learn import check_settings, learn
+from edge2torch.tl._split import split_of
 from edge2torch.tl._target import read_target
+from edge2torch.tl._write_fit import write_fit
 from edge2torch.training import CLASSES, LABELS, NUMBERS, score
 
 if TYPE_CHECKING:
