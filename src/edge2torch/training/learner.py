@@ -53,6 +53,8 @@ class Learner(L.LightningModule):
     ----------
     learning
         Whether each replicate still learns.
+    interrupted
+        Whether training was ended by Ctrl-C.
     outcome
         What training brought, which travels with the weights from processes that end with training.
     """
@@ -83,6 +85,7 @@ class Learner(L.LightningModule):
         self.penalties = {"l1": l1, "group_lasso": group_lasso}
         self.auxiliary = auxiliary
         self.learning = [True] * len(self.models)
+        self.interrupted = False
         self.outcome: dict[str, Any] = {}
         # no buffers: with several processes, those are overwritten by the first one's
         self.train_sums = torch.zeros(len(models), 2)
