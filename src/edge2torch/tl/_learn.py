@@ -94,6 +94,8 @@ def own_callbacks(trainer_kwargs: Mapping[str, Any] | None) -> Mapping[str, Any]
 
 def check_settings(called: Mapping[str, Any], target: Target) -> dict[str, Any]:
     """Check the arguments of ``tl.fit`` that say how to train; return them as they are recorded."""
+    # checkpoints are read without running code, and then hold no numbers of NumPy
+    called = {name: value.item() if isinstance(value, np.generic) else value for name, value in called.items()}
     activation = called["activation"]
     if activation is not None and not isinstance(activation, str):
         raise Edge2TorchError(f"activation={activation!r} must be a name, so that the model can be rebuilt from a file")
