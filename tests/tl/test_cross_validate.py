@@ -353,14 +353,18 @@ def test_folds_have_their_own_callbacks(task_cells):
 
 
 class Press(Callback):
-    def on_train_epoch_start(self, trainer, pl_module):
+    def __init__(self, hook):
+        setattr(self, hook, self.press)
+
+    def press(self, trainer, *_):
         if trainer.current_epoch == 1:
             os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.mark.filterwarnings("ignore:training was interrupted")
-def test_ctrl_c_ends_it(task_cells, unchanged):
+@pytest.mark.parametrize("hook", ["on_train_epoch_start", "on_validation_start", "on_train_epoch_end"])
+def test_ctrl_c_ends_it(task_cells, unchanged, hook):
     """A fold that was trained for less long than others would be taken for one like them."""
-    fit_kwargs = {**FIT, "trainer_kwargs": {"callbacks": Press()}}
+    fit_kwargs = {**FIT, "trainer_kwargs": {"callbacks": Press(hook)}}
     with unchanged(task_cells), pytest.raises(KeyboardInterrupt):
         e2t.tl.cross_validate(task_cells, "kind", n_splits=3, fit_kwargs=fit_kwargs, progress_bar=False)

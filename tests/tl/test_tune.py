@@ -102,6 +102,7 @@ def test_all_trials_fail(adata):
         ({"space": {"activation": ["tanh", np.tanh]}}, "may hold what JSON can hold"),
         ({"n_trials": 0}, "n_trials"),
         ({"timeout": -1}, "timeout"),
+        ({"timeout": 1e-9}, "none of 0 trials could be trained; timeout=1e-09 is too short"),
         ({"random_state": -1}, "random_state"),
     ],
 )

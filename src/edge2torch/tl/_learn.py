@@ -61,7 +61,7 @@ class Learned:
         What each replicate predicts: probabilities or numbers, (replicates, cells, outputs) in the order of the names
         of the target.
     interrupted
-        Whether training was ended by Ctrl-C.
+        Whether Ctrl-C was pressed while training.
     """
 
     models: list[EdgeModel]

@@ -150,9 +150,8 @@ def tune(
         with _kept_if_interrupted(search):
             study.optimize(search, n_trials, timeout, catch=(Edge2TorchError,), show_progress_bar=progress_bar)
     if search.best is None:
-        raise Edge2TorchError(
-            f"none of {len(study.trials)} trials could be trained; the last one failed: {search.failures[-1]}"
-        )
+        why = f"the last one failed: {search.failures[-1]}" if search.failures else f"timeout={timeout} is too short"
+        raise Edge2TorchError(f"none of {len(study.trials)} trials could be trained; {why}")
     adata = adata.copy() if copy else adata
     _, chosen, learned = search.best
     write_fit(

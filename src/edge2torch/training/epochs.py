@@ -63,6 +63,11 @@ class Epochs(Callback):
         if self.interrupt:
             raise Interrupted
 
+    def on_validation_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        """Stop if asked to."""
+        if self.interrupt:
+            raise Interrupted
+
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Note the losses; keep the weights that are the best so far."""
         learner, epoch = _as_learner(pl_module), trainer.current_epoch

@@ -54,7 +54,7 @@ class Learner(L.LightningModule):
     learning
         Whether each replicate still learns.
     interrupted
-        Whether training was ended by Ctrl-C.
+        Whether Ctrl-C was pressed.
     outcome
         What training brought, which travels with the weights from processes that end with training.
     """

@@ -101,8 +101,8 @@ def train(
         try:
             trainer.fit(learner, train_cells, validation_cells, ckpt_path=start, weights_only=True)
         except Interrupted:
-            learner.interrupted = True
             _warn_of_interrupt(epochs, trainer.current_epoch)
+    learner.interrupted = epochs.interrupt
     epochs.restore_best(learner)
     learner.float()  # after training in another precision
     return pd.DataFrame(epochs.history).astype({"replicate": "int64", "epoch": "int64"})
