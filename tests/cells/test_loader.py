@@ -144,3 +144,19 @@ def test_what_is_no_loader():
             loaded(wrong)
     with pytest.raises(Edge2TorchError, match="not in memory"):
         _ = loaded(Loader()).matrix
+
+
+@pytest.mark.parametrize("form", ["array", "csr"])
+def test_cells_that_come_again(form):
+    """Batches may be filled up with cells that were served before; but all must come."""
+    filled = loaded(Loader(form, order=np.r_[0, 0, 0, np.arange(N), 5, 6]))
+    whole = loaded(Loader(form, order=np.arange(N)))
+    np.testing.assert_array_equal(gene_means(filled, np.arange(20)), gene_means(whole, np.arange(20)))
+    for (rows, (x, _)), (expected, (values, _)) in zip(
+        batches(filled, 16).numbered(), batches(whole, 16).numbered(), strict=True
+    ):
+        np.testing.assert_array_equal(rows, expected)
+        assert torch.equal(x, values)
+    drawn = loaded(Loader(form, order=np.repeat(np.arange(N // 2), 2)))
+    with pytest.raises(Edge2TorchError, match="served 35 of the 70 cells"):
+        list(batches(drawn, 16))

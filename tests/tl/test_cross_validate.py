@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 import anndata
 import numpy as np
@@ -10,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 import edge2torch as e2t
 from edge2torch.training import with_validation
@@ -331,3 +334,37 @@ def test_a_class_of_one_donor_is_told_before_anything_is_trained(task_cells, unc
     task_cells.obs["person"] = np.where(kind == "10", "only", [f"p{k % 5}" for k in range(len(kind))])
     with unchanged(task_cells), pytest.raises(e2t.Edge2TorchError, match=r"all their cells are of few person: '10'"):
         e2t.tl.cross_validate(task_cells, "kind", groups="person", **QUICK)
+
+
+class Note(EarlyStopping):
+    """Note in which epoch each training ended."""
+
+    ended = []  # noqa: RUF012 - of all folds
+
+    def on_train_end(self, trainer, pl_module):
+        self.ended.append(trainer.current_epoch)
+
+
+def test_folds_have_their_own_callbacks(task_cells):
+    """EarlyStopping remembers the best loss, and would compare that of another fold with it."""
+    fit_kwargs = {**FIT, "max_epochs": 6, "trainer_kwargs": {"callbacks": Note("val_loss", patience=2, min_delta=10)}}
+    e2t.tl.cross_validate(task_cells, "kind", n_splits=3, fit_kwargs=fit_kwargs, progress_bar=False)
+    assert Note.ended == [3, 3, 3]
+
+
+class Press(Callback):
+    def __init__(self, hook):
+        setattr(self, hook, self.press)
+
+    def press(self, trainer, *_):
+        if trainer.current_epoch == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.filterwarnings("ignore:training was interrupted")
+@pytest.mark.parametrize("hook", ["on_train_epoch_start", "on_validation_start", "on_train_epoch_end"])
+def test_ctrl_c_ends_it(task_cells, unchanged, hook):
+    """A fold that was trained for less long than others would be taken for one like them."""
+    fit_kwargs = {**FIT, "trainer_kwargs": {"callbacks": Press(hook)}}
+    with unchanged(task_cells), pytest.raises(KeyboardInterrupt):
+        e2t.tl.cross_validate(task_cells, "kind", n_splits=3, fit_kwargs=fit_kwargs, progress_bar=False)

@@ -142,3 +142,18 @@ def test_two_results_live_side_by_side(ready, same):
         del place[name]
     del ready.uns["second"]
     same(ready, alone)
+
+
+@pytest.mark.parametrize("case", [{}, {"auxiliary": 0.5, "norm": "batch"}, {"backend": "graphnn", "width": 2}])
+def test_the_default_precision_of_torch_is_of_no_concern(adata, case):
+    torch.set_default_dtype(torch.float64)
+    try:
+        e2t.tl.fit(adata, "kind", **QUICK, **case)
+        before = adata.obsm["e2t_proba"].copy()
+        e2t.tl.predict(adata)
+        e2t.tl.interpret(adata, n_steps=2)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert before.dtype == np.float32
+    np.testing.assert_allclose(adata.obsm["e2t_proba"], before, atol=1e-6)
+    assert {v.dtype for v in adata.uns["e2t"]["model"]["state"].values()} & {np.dtype("f8")} == set()

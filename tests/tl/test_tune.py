@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
 import numpy as np
 import pytest
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 import edge2torch as e2t
 from edge2torch import Edge2TorchError
@@ -94,9 +97,12 @@ def test_all_trials_fail(adata):
         ({"fit_kwargs": {"lr": 1}}, "fit_kwargs may not hold 'lr': unknown, in space"),
         ({"fit_kwargs": {"epochs": 1}}, "fit_kwargs may not hold 'epochs'"),
         ({"fit_kwargs": 3}, "fit_kwargs=3 must be a dict"),
-        ({"metric": "f1"}, "metric='f1' is unknown"),
+        ({"metric": "f1"}, "^metric='f1' is unknown"),
+        ({"space": {"lr": (1e-3, float("inf"))}}, "with low < high"),
+        ({"space": {"activation": ["tanh", np.tanh]}}, "may hold what JSON can hold"),
         ({"n_trials": 0}, "n_trials"),
         ({"timeout": -1}, "timeout"),
+        ({"timeout": 1e-9}, "none of 0 trials could be trained; timeout=1e-09 is too short"),
         ({"random_state": -1}, "random_state"),
     ],
 )
@@ -132,3 +138,72 @@ def test_copy_and_files(adata, tmp_path):
 def test_nothing_is_said(adata, capfd):
     tune(adata, n_trials=1)
     assert capfd.readouterr() == ("", "")
+
+
+def test_numbers_of_numpy_are_numbers(make_cells):
+    plain = {"lr": (1e-3, 1e-1), "width": (1, 3), "patience": [4, 8]}
+    same = {
+        "lr": (np.float64(1e-3), np.float64(1e-1)),
+        "width": (np.int64(1), np.int32(3)),
+        "patience": [np.int64(4), np.int32(8)],
+    }
+    one, other = (tune(make_cells(), space).drop(columns="seconds") for space in (plain, same))
+    assert one.equals(other)
+
+
+def test_nothing_is_trained_for_a_metric_that_there_is_not(adata):
+    class Never(Callback):
+        def setup(self, trainer, pl_module, stage):
+            raise RuntimeError("a trial began")
+
+    quick = {**QUICK, "trainer_kwargs": {"callbacks": Never()}}
+    with pytest.raises(Edge2TorchError, match="metric="):
+        tune(adata, metric="r2", fit_kwargs=quick)
+
+
+def test_trials_have_their_own_callbacks(adata):
+    """EarlyStopping remembers the best loss, and would compare that of another trial with it."""
+    stopping = EarlyStopping("val_loss", patience=2, min_delta=10)
+    quick = {**QUICK, "max_epochs": 6, "trainer_kwargs": {"callbacks": [stopping]}}
+    assert tune(adata, {"lr": [0.01]}, n_trials=3, fit_kwargs=quick)["n_epochs"].tolist() == [3, 3, 3]
+
+
+class Press(Callback):
+    """Press Ctrl-C in a step, counted over all trials."""
+
+    def __init__(self, step):
+        self.left = step
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.left -= 1
+        if not self.left:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def pressed(adata, step):
+    quick = {**QUICK, "trainer_kwargs": {"callbacks": [Press(step)]}}
+    return tune(adata, {"lr": [0.01]}, fit_kwargs=quick, n_trials=3)
+
+
+def test_ctrl_c_ends_the_search(make_cells):
+    steps = []
+
+    class Count(Press):
+        def on_train_batch_start(self, *_):
+            steps.append(1)
+
+    tune(make_cells(), {"lr": [0.01]}, n_trials=1, fit_kwargs={**QUICK, "trainer_kwargs": {"callbacks": [Count(0)]}})
+    per_trial, per_epoch = len(steps), len(steps) // QUICK["max_epochs"]
+    with pytest.warns(UserWarning, match="training was interrupted in epoch 1"):
+        assert pressed(make_cells(), per_trial + per_epoch + 1)["n_epochs"].tolist() == [3, 1]
+    adata = make_cells()
+    with pytest.warns(UserWarning, match="the search was interrupted; the best model until then is kept"):
+        assert pressed(adata, per_trial + 1)["state"].tolist() == ["complete", "fail"]
+    assert len(adata.uns["e2t"]["history"]) == QUICK["max_epochs"]
+    adata = make_cells()
+    with pytest.raises(KeyboardInterrupt):
+        pressed(adata, 1)
+    assert "e2t_pred" not in adata.obs

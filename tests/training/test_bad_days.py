@@ -106,6 +106,20 @@ def test_ctrl_c_keeps_the_best_so_far(adata, untrained):
     assert signal.getsignal(signal.SIGINT) is handler
 
 
+class PressInValidation(Callback):
+    def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if trainer.current_epoch == 2:
+            press(None)
+
+
+def test_ctrl_c_while_validating(adata, untrained):
+    with pytest.warns(UserWarning, match="interrupted in epoch 2; the best weights until then, of epoch 1, are kept"):
+        fit(adata, PressInValidation(), max_epochs=3)
+    assert_holds_epochs(adata, untrained, 2)
+    assert torch.is_grad_enabled()
+    assert not torch.is_inference_mode_enabled()
+
+
 @pytest.mark.parametrize("how", ["in the first epoch", "twice"])
 def test_ctrl_c_without_a_result(adata, how):
     handler = signal.getsignal(signal.SIGINT)

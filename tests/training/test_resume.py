@@ -184,3 +184,11 @@ def test_training_goes_on_where_the_disk_is_full(untrained, tmp_path):
     )
     assert done.stdout.startswith("3 ['the checkpoint of epoch 0 could not be written to "), done.stdout
     assert list(folder.iterdir()) == []
+
+
+def test_numbers_of_numpy(untrained, tmp_path):
+    """A checkpoint is read without running code, which would be needed for numbers of NumPy."""
+    settings = {"max_epochs": 1, "n_replicates": 1}
+    one = fit(untrained, checkpoint_dir=tmp_path, lr=np.float64(0.01), batch_size=np.int64(64), **settings)
+    again = fit(untrained, checkpoint_dir=tmp_path, resume=True, lr=0.01, batch_size=64, **settings)
+    assert_equal_results(again, one)

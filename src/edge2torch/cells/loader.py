@@ -92,7 +92,11 @@ class LoadedCells:
         return (x,) if self.targets is None else (x, self.targets[rows])
 
     def blocks(self) -> Iterator[tuple[npt.NDArray[np.intp], Any]]:
-        """All cells, in the order and in the batches of the loader: which they are, and their features, aligned."""
+        """All cells, in the order and in the batches of the loader: which they are, and their features, aligned.
+
+        A cell that comes again, as where batches are filled up, is left out: it would take the place of another.
+        """
+        seen = np.zeros(len(self), dtype=bool)
         for batch in self.loader:
             matrix = self._matrix(batch)
             rows = self._rows(batch)
@@ -100,7 +104,10 @@ class LoadedCells:
                 raise Edge2TorchError(f"the loader served {matrix.shape[0]:,} cells with {rows.size:,} positions")
             aligned = self.columns.align(matrix)
             raise_not_finite(count_not_finite(aligned), self.features)
-            yield rows, aligned
+            new = np.sort(np.unique(rows, return_index=True)[1])
+            new = new[~seen[rows[new]]]
+            seen[rows[new]] = True
+            yield (rows, aligned) if new.size == rows.size else (rows[new], aligned[new])
 
     def head(self, n: int = SAMPLE) -> Any:
         """First rows of the first batch, aligned."""

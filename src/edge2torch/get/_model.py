@@ -68,6 +68,7 @@ def models(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> tuple[list[E
             f"adata.uns[{key!r}]['graph'] is not the graph that the model was trained on: run e2t.tl.fit again"
         )
     state = {name: torch.from_numpy(np.array(value)) for name, value in stored["state"].items()}
+    rebuilt = rebuilt.float()  # whatever torch's default is
     replicates = [rebuilt, *(deepcopy(rebuilt) for _ in range(1, len(state["identity"])))]
     for k, replicate in enumerate(replicates):
         replicate.load_state_dict({name: value[k] for name, value in state.items()})

@@ -13,7 +13,7 @@ from edge2torch._checks import check_number, check_seed, check_whole
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.pp._edit import read_draft
 from edge2torch.tl._fit import fit_settings
-from edge2torch.tl._learn import check_settings, learn
+from edge2torch.tl._learn import check_settings, learn, own_callbacks
 from edge2torch.tl._predictions import prediction
 from edge2torch.tl._target import read_groups, read_target
 from edge2torch.training import CLASSES, Target, folds, score, with_validation
@@ -56,7 +56,7 @@ def cross_validate(
     validation
         Share of the other cells (or groups) that decide when to stop.
     fit_kwargs
-        Further arguments of :func:`edge2torch.tl.fit`.
+        Further arguments of :func:`edge2torch.tl.fit`. Callbacks in ``trainer_kwargs`` are copied for each fold.
     random_state
         Seed of the folds; each fold has a seed of its own for the rest.
     key
@@ -87,6 +87,8 @@ def cross_validate(
     ------
     Edge2TorchError
         If the target, the genes, or an argument cannot be used; nothing is written then.
+    KeyboardInterrupt
+        If it is interrupted (once, it ends after the current step): results are of all folds, or none.
 
     Examples
     --------
@@ -117,7 +119,10 @@ def cross_validate(
     tables = []
     for k, (seed, part) in enumerate(zip(seeds, parts, strict=True)):
         own = {**settings, "random_state": seed}
-        learned = learn(adata, edges, wanted, part, own, trainer_kwargs=trainer_kwargs, progress_bar=progress_bar)
+        callbacks = own_callbacks(trainer_kwargs)
+        learned = learn(adata, edges, wanted, part, own, trainer_kwargs=callbacks, progress_bar=progress_bar)
+        if learned.interrupted:
+            raise KeyboardInterrupt
         predicted = np.where((fold == k)[:, None], learned.predicted, predicted) if k else learned.predicted
         tables.append(score(wanted.task, wanted.names, wanted.truth, learned.predicted, part)[0].assign(fold=k))
     keys = _keys.Keys(key)

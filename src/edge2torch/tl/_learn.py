@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,8 @@ class Learned:
     each
         What each replicate predicts: probabilities or numbers, (replicates, cells, outputs) in the order of the names
         of the target.
+    interrupted
+        Whether Ctrl-C was pressed while training.
     """
 
     models: list[EdgeModel]
@@ -69,6 +72,7 @@ class Learned:
     cells: Cells | LoadedCells
     means: npt.NDArray[np.float64]
     each: npt.NDArray[np.floating]
+    interrupted: bool = False
 
     @property
     def predicted(self) -> npt.NDArray[np.floating]:
@@ -81,8 +85,17 @@ class Learned:
         return np.array([self.artifact.output_nodes.index(node) for node in self.output_of.values()], dtype=np.intp)
 
 
+def own_callbacks(trainer_kwargs: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Copy callbacks for one of several trainings: their state, such as that of EarlyStopping, is of one training."""
+    if not isinstance(trainer_kwargs, Mapping) or "callbacks" not in trainer_kwargs:
+        return trainer_kwargs
+    return {**trainer_kwargs, "callbacks": deepcopy(trainer_kwargs["callbacks"])}
+
+
 def check_settings(called: Mapping[str, Any], target: Target) -> dict[str, Any]:
     """Check the arguments of ``tl.fit`` that say how to train; return them as they are recorded."""
+    # checkpoints are read without running code, and then hold no numbers of NumPy
+    called = {name: value.item() if isinstance(value, np.generic) else value for name, value in called.items()}
     activation = called["activation"]
     if activation is not None and not isinstance(activation, str):
         raise Edge2TorchError(f"activation={activation!r} must be a name, so that the model can be rebuilt from a file")
@@ -171,14 +184,14 @@ def learn(
         )
     said = predict([model.cpu() for model in models], held, target.task)[:, :, position]
     each = scale.restore(said) if target.task == NUMBERS else said
-    return Learned(models, artifact, output_of, scale, history, held, means, each)
+    return Learned(models, artifact, output_of, scale, history, held, means, each, learner.interrupted)
 
 
 def _compile(edges: pd.DataFrame, settings: Mapping[str, Any]) -> tuple[list[EdgeModel], CompileArtifact]:
     """Compile the graph once per replicate: they differ in their initial weights."""
     of_model = {name: settings[name] for name in OF_MODEL}
     compiled = [compile_graph(edges, **of_model, quiet=True) for _ in range(int(settings["n_replicates"]))]
-    return [model for model, _ in compiled], compiled[0][1]
+    return [model.float() for model, _ in compiled], compiled[0][1]  # as cells are, whatever torch's default is
 
 
 def _loss(

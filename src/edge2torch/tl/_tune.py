@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,10 +13,12 @@ import pandas as pd
 
 from edge2torch import _keys, _slots
 from edge2torch._checks import check_choice, check_number, check_seed, check_whole
+from edge2torch._notes import caller_level
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.pp._edit import read_draft
 from edge2torch.tl._fit import fit_settings
-from edge2torch.tl._learn import check_settings, learn
+from edge2torch.tl._learn import check_settings, learn, own_callbacks
+from edge2torch.tl._space import check_space, plain, propose
 from edge2torch.tl._split import split_of
 from edge2torch.tl._target import read_target
 from edge2torch.tl._write_fit import write_fit
@@ -39,7 +41,6 @@ FIXED = ("task", "split", "groups", "compare", "random_state", "accelerator", "l
 METRICS = {CLASSES: "balanced_accuracy", LABELS: "auroc", NUMBERS: "r2"}
 #: metrics of which less is better
 LESS = ("log_loss", "calibration_error", "mse")
-LOG = "log"
 VALIDATION = "validation"
 
 
@@ -82,7 +83,8 @@ def tune(
         A column of :func:`edge2torch.get.metrics`; by default ``"balanced_accuracy"`` for classes, ``"auroc"`` for
         labels and ``"r2"`` for numbers.
     fit_kwargs
-        Further arguments of :func:`edge2torch.tl.fit`, the same in all trials.
+        Further arguments of :func:`edge2torch.tl.fit`, the same in all trials. Callbacks in ``trainer_kwargs`` are
+        copied for each.
     random_state
         Seed of the search, and of each fit.
     key
@@ -101,6 +103,9 @@ def tune(
     ------
     Edge2TorchError
         If an argument cannot be used, or no trial could be trained; nothing is written then.
+    KeyboardInterrupt
+        If the search is interrupted before there is a model. (Later, this ends it: the best model until then is kept,
+        with a warning.)
 
     Notes
     -----
@@ -122,27 +127,33 @@ def tune(
     _slots.check_adata(adata, copy=copy)
     optuna = _optuna()
     _check(n_trials, timeout, random_state, fit_kwargs, space)
+    space = {name: plain(values) for name, values in space.items()}
     edges = read_draft(adata, key).edges
     wanted = read_target(adata, target, task)
     settings = {**fit_settings(), **(fit_kwargs or {}), "target": target, "task": task, "random_state": random_state}
     trainer_kwargs = settings.pop("trainer_kwargs", None)
+
+    def train(*of: Any) -> Learned:
+        return learn(adata, edges, *of, trainer_kwargs=own_callbacks(trainer_kwargs), progress_bar=False)
+
     search = _Search(
         space,
         settings,
         target=wanted,
         part=split_of(adata, settings["split"], settings["groups"], wanted, random_state),
         metric=METRICS[wanted.task] if metric is None else metric,
-        train=partial(learn, adata, edges, trainer_kwargs=trainer_kwargs, progress_bar=False),
+        train=train,
     )
+    search.check_metric()
     with _quiet(optuna):
         study = optuna.create_study(
             direction="minimize" if search.less else "maximize", sampler=optuna.samplers.TPESampler(seed=random_state)
         )
-        study.optimize(search, n_trials, timeout, catch=(Edge2TorchError,), show_progress_bar=progress_bar)
+        with _kept_if_interrupted(search):
+            study.optimize(search, n_trials, timeout, catch=(Edge2TorchError,), show_progress_bar=progress_bar)
     if search.best is None:
-        raise Edge2TorchError(
-            f"none of {len(study.trials)} trials could be trained; the last one failed: {search.failures[-1]}"
-        )
+        why = f"the last one failed: {search.failures[-1]}" if search.failures else f"timeout={timeout} is too short"
+        raise Edge2TorchError(f"none of {len(study.trials)} trials could be trained; {why}")
     adata = adata.copy() if copy else adata
     _, chosen, learned = search.best
     write_fit(
@@ -191,7 +202,7 @@ class _Search:
 
     def __call__(self, trial: optuna.Trial) -> float:
         """Train with what a trial proposes, and score the validation cells."""
-        chosen = {name: _propose(trial, name, values) for name, values in self.space.items()}
+        chosen = {name: propose(trial, name, values) for name, values in self.space.items()}
         try:
             settings = check_settings({**self.settings, **chosen}, self.target)
             learned = self.train(self.target, self.part, settings)
@@ -199,21 +210,47 @@ class _Search:
         except Edge2TorchError as error:
             self.failures.append(str(error))
             raise
+        if learned.interrupted:
+            trial.study.stop()
         trial.set_user_attr("n_epochs", int(learned.history["epoch"].nunique()))
         if self.best is None or (value < self.best[0] if self.less else value > self.best[0]):
             self.best = value, settings, learned
         return value
+
+    def check_metric(self) -> None:
+        """Raise if there is no such metric, before anything is trained."""
+        n = len(self.target.names)
+        table, _ = score(
+            self.target.task,
+            self.target.names,
+            self.target.truth[:1],
+            np.full((1, n), 1 / n),
+            np.array([VALIDATION], dtype=object),
+        )
+        check_choice("metric", self.metric, [str(name) for name in table if name not in ("split", "n_cells")])
 
     def _validate(self, learned: Learned) -> float:
         """Score the validation cells; the others, above all those held out, have no part in it."""
         here = self.part == VALIDATION
         truth, predicted = self.target.truth[here], learned.predicted[here]
         table, _ = score(self.target.task, self.target.names, truth, predicted, self.part[here])
-        check_choice("metric", self.metric, [str(name) for name in table if name not in ("split", "n_cells")])
         value = float(table.loc[table["split"] == VALIDATION, self.metric].iloc[0])
         if not np.isfinite(value):
             raise Edge2TorchError(f"{self.metric!r} is not defined on the validation cells: choose another metric")
         return value
+
+
+@contextmanager
+def _kept_if_interrupted(search: _Search) -> Iterator[None]:
+    """Let Ctrl-C end the search if there is a model to keep."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if search.best is None:
+            raise
+        warnings.warn(
+            "the search was interrupted; the best model until then is kept", UserWarning, stacklevel=caller_level()
+        )
 
 
 @contextmanager
@@ -233,15 +270,6 @@ def _optuna() -> Any:
     except ImportError as error:
         raise Edge2TorchError("e2t.tl.tune needs optuna: pip install 'edge2torch[tune]'") from error
     return optuna
-
-
-def _propose(trial: optuna.Trial, name: str, values: Any) -> Any:
-    if isinstance(values, list):
-        return values[trial.suggest_categorical(name, list(range(len(values))))]
-    low, high, *log = values
-    if isinstance(low, int) and isinstance(high, int):
-        return trial.suggest_int(name, low, high, log=bool(log))
-    return trial.suggest_float(name, float(low), float(high), log=bool(log))
 
 
 def _table(study: optuna.Study, metric: str, space: Mapping[str, Any]) -> pd.DataFrame:
@@ -294,18 +322,4 @@ def _check(
         raise Edge2TorchError(
             f"fit_kwargs may not hold {some(wrong)}: unknown, in space, or an argument of e2t.tl.tune"
         )
-    for name, values in space.items():
-        if not (isinstance(values, list) and values) and not _is_range(values):
-            raise Edge2TorchError(
-                f"space[{name!r}]={values!r} must be a list of choices, (low, high) or (low, high, 'log'), "
-                "with low < high"
-            )
-
-
-def _is_range(values: Any) -> bool:
-    if not isinstance(values, tuple) or len(values) not in (2, 3) or values[2:] not in ((), (LOG,)):
-        return False
-    low, high = values[:2]
-    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in (low, high)):
-        return False
-    return bool(low < high and (len(values) == 2 or low > 0))
+    check_space(space)

@@ -15,6 +15,10 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.training.learner import Learner
 
 HINT = "use a smaller lr, and look at the values (log values, or scaled ones?) and at the target"
+UNCHECKED = (
+    "no epoch was validated: see limit_train_batches, limit_val_batches, check_val_every_n_epoch and max_steps in "
+    "trainer_kwargs"
+)
 
 
 class Interrupted(Exception):
@@ -59,50 +63,66 @@ class Epochs(Callback):
         if self.interrupt:
             raise Interrupted
 
+    def on_validation_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        """Stop if asked to."""
+        if self.interrupt:
+            raise Interrupted
+
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Note the losses; keep the weights that are the best so far."""
         learner, epoch = _as_learner(pl_module), trainer.current_epoch
+        if self.history and self.history[-1]["epoch"] >= epoch:  # resumed with max_steps, Lightning ends it once more
+            return
         losses = zip(*(learner.mean_losses(of).tolist() for of in ("train_sums", "val_sums")), strict=True)
         for k, (train_loss, val_loss) in enumerate(losses):
             if learner.learning[k]:
                 self.history.append({"replicate": k, "epoch": epoch, "train_loss": train_loss, "val_loss": val_loss})
                 self._judge(learner, k, epoch, train_loss, val_loss)
+                learner.learning[k] = not self._has_ended(trainer, k, epoch)
         if not any(learner.learning):
-            trainer.should_stop = True
+            _stop(trainer)
 
     def _judge(self, learner: Learner, k: int, epoch: int, train_loss: float, val_loss: float) -> None:
         unchecked = math.isnan(val_loss) and not float(learner.val_sums[k, 1])  # not validated in this epoch
         if not math.isfinite(train_loss) or not (math.isfinite(val_loss) or unchecked):
             self.failed[k] = epoch
-            learner.learning[k] = False
         elif val_loss < self.best_loss[k]:
             self.best_epoch[k], self.best_loss[k] = epoch, val_loss
             state = learner.models[k].state_dict()
             self.best_state[k] = {name: value.detach().cpu().clone() for name, value in state.items()}
-        elif epoch - self.best_epoch[k] >= self.patience:
-            learner.learning[k] = False
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Go on as it was, if training is resumed."""
+        if not trainer.enable_validation:
+            raise Edge2TorchError(UNCHECKED)
         learner = _as_learner(pl_module)
-        ended = [self._has_ended(k, trainer.current_epoch - 1) for k in range(len(self.best_epoch))]
-        learner.learning = [not end for end in ended]
-        trainer.should_stop = all(ended)
+        learner.learning = [
+            not self._has_ended(trainer, k, trainer.current_epoch - 1) for k in range(len(self.best_epoch))
+        ]
+        if not any(learner.learning):
+            _stop(trainer)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Hand over what training brought, for strategies whose processes end with it."""
         _as_learner(pl_module).outcome = self.state_dict()
 
-    def _has_ended(self, k: int, epoch: int) -> bool:
-        return k in self.failed or (self.best_epoch[k] >= 0 and epoch - self.best_epoch[k] >= self.patience)
+    def _has_ended(self, trainer: L.Trainer, k: int, epoch: int) -> bool:
+        long_enough = epoch + 1 >= (trainer.min_epochs or 0) and trainer.global_step >= (trainer.min_steps or 0)
+        validated = (e["epoch"] for e in reversed(self.history) if e["replicate"] == k and math.isfinite(e["val_loss"]))
+        no_progress = self.best_epoch[k] >= 0 and next(validated, -1) - self.best_epoch[k] >= self.patience
+        return k in self.failed or (long_enough and no_progress)
 
     def restore_best(self, learner: Learner) -> None:
         """Put the best weights of each replicate back, and warn of what went wrong."""
         self.load_state_dict(learner.outcome)
         none = [k for k, epoch in enumerate(self.best_epoch) if epoch < 0]
         if none:
-            failed = f": the loss was no number in epoch {self.failed[none[0]]}" if none[0] in self.failed else ""
-            raise Edge2TorchError(f"no epoch of {len(none)} replicates had a validation loss{failed}; {HINT}")
+            if none[0] not in self.failed:
+                raise Edge2TorchError(UNCHECKED)
+            raise Edge2TorchError(
+                f"no epoch of {len(none)} of {len(self.best_epoch)} replicates had a validation loss: the loss was no "
+                f"number in epoch {self.failed[none[0]]}; {HINT}"
+            )
         for model, state in zip(learner.models, self.best_state, strict=True):
             model.load_state_dict(state)
         for k, epoch in self.failed.items():
@@ -122,6 +142,12 @@ class Epochs(Callback):
         """Take it back."""
         for name, value in state_dict.items():
             setattr(self, name, value)
+
+
+def _stop(trainer: L.Trainer) -> None:
+    """Stop after this epoch, whatever ``min_epochs`` says: there is nothing left to learn."""
+    trainer.should_stop = True
+    trainer.fit_loop.min_epochs = trainer.fit_loop.epoch_loop.min_steps = None
 
 
 def _as_learner(module: L.LightningModule) -> Learner:

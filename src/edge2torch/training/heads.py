@@ -62,7 +62,8 @@ class AuxiliaryHeads(nn.Module):
         if not self.blocks:
             raise Edge2TorchError("model has no hidden nodes, so that there is nothing for auxiliary heads to read")
         self.model = model
-        self.heads = nn.ModuleList(nn.Linear(columns[k].numel(), n_outputs) for k in self.blocks)
+        dtype = next(model.parameters()).dtype
+        self.heads = nn.ModuleList(nn.Linear(columns[k].numel(), n_outputs, dtype=dtype) for k in self.blocks)
         for k in self.blocks:
             self.register_buffer(f"columns_{k}", columns[k], persistent=False)
 

@@ -53,6 +53,8 @@ class Learner(L.LightningModule):
     ----------
     learning
         Whether each replicate still learns.
+    interrupted
+        Whether Ctrl-C was pressed.
     outcome
         What training brought, which travels with the weights from processes that end with training.
     """
@@ -83,6 +85,7 @@ class Learner(L.LightningModule):
         self.penalties = {"l1": l1, "group_lasso": group_lasso}
         self.auxiliary = auxiliary
         self.learning = [True] * len(self.models)
+        self.interrupted = False
         self.outcome: dict[str, Any] = {}
         # no buffers: with several processes, those are overwritten by the first one's
         self.train_sums = torch.zeros(len(models), 2)
@@ -93,6 +96,7 @@ class Learner(L.LightningModule):
         torch.manual_seed(_seed(self.random_state, self.current_epoch, self.global_rank))
         self._share(self.trainer.train_dataloader)
         self.train_sums = torch.zeros(len(self.models), 2, device=self.device)
+        self.val_sums = torch.zeros(len(self.models), 2, device=self.device)  # not every epoch is validated
 
     def _share(self, loader: Any) -> None:
         """Let each process have its part of every batch, in the order of this epoch."""
@@ -125,6 +129,21 @@ class Learner(L.LightningModule):
                 if learns:
                     shrink(model, taken, **self.penalties)
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the gradient of each replicate by itself, as if it were alone."""
+        if not gradient_clip_val:
+            return
+        for replicate in self.heads or self.models:
+            if gradient_clip_algorithm == "value":
+                nn.utils.clip_grad_value_(replicate.parameters(), gradient_clip_val)
+            else:
+                nn.utils.clip_grad_norm_(replicate.parameters(), gradient_clip_val)
+
     def _of_all_processes(self, size: Tensor) -> Tensor:
         """Denominator such that the mean of the gradients of all processes is the gradient for all cells of a batch."""
         if self.trainer.world_size == 1:
@@ -148,8 +167,9 @@ class Learner(L.LightningModule):
             self.val_sums[k] += torch.stack(self.loss.sums(model(x), known))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the mean over replicates, for callbacks and loggers."""
-        self.log("val_loss", self.mean_losses("val_sums").mean(), sync_dist=True)
+        """Log the mean over replicates whose loss is a number, for callbacks and loggers."""
+        losses = self.mean_losses("val_sums")
+        self.log("val_loss", losses[losses.isfinite()].mean(), sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
         """Log the mean over replicates that learned, for loggers."""

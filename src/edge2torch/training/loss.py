@@ -38,14 +38,16 @@ class Loss(nn.Module):
 
     def sums(self, outputs: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """Numerator and denominator of the mean, so that the mean over several batches can be taken."""
+        outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))  # half precision cannot hold sums
+        weight = None if self.weight is None else self.weight.to(outputs.dtype)
         if self.task == CLASSES:
             total = F.cross_entropy(
-                outputs, known, weight=self.weight, reduction="sum", label_smoothing=self.label_smoothing
+                outputs, known, weight=weight, reduction="sum", label_smoothing=self.label_smoothing
             )
-            size = outputs.new_tensor(len(known)) if self.weight is None else self.weight[known].sum()
-            return total, size
+            return total, outputs.new_tensor(len(known)) if weight is None else weight[known].sum()
+        known = known.to(outputs.dtype)
         if self.task == LABELS:
-            total = F.binary_cross_entropy_with_logits(outputs, known, pos_weight=self.weight, reduction="sum")
+            total = F.binary_cross_entropy_with_logits(outputs, known, pos_weight=weight, reduction="sum")
         else:
             total = F.mse_loss(outputs, known, reduction="sum")
-        return total, torch.tensor(float(known.numel()), dtype=outputs.dtype, device=outputs.device)
+        return total, outputs.new_tensor(known.numel())

@@ -39,7 +39,7 @@ def predict(
     with ExitStack() as modes, torch.no_grad():
         for model in models:
             modes.enter_context(evaluating(model))
-        none = models[0](torch.zeros((0, len(cells.features)), device=device))
+        none = models[0](torch.zeros((0, len(cells.features)), dtype=torch.float32, device=device))
         predicted = np.zeros((len(models), len(cells), none.shape[1]), dtype=np.float32)
         for rows, (x, *_) in batches(cells, batch_size).numbered():
             features = x.to(device)

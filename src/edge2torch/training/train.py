@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import lightning as L
 import pandas as pd
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import callbacks
 
 from edge2torch._notes import caller_level
 from edge2torch.errors import Edge2TorchError
@@ -73,34 +74,37 @@ def train(
     Raises
     ------
     Edge2TorchError
-        If ``trainer_kwargs`` is not a mapping, no epoch had a finite validation loss, memory does not suffice, or the
-        checkpoint is not of this run.
+        If ``lightning.Trainer`` does not take the arguments, no epoch had a finite validation loss, memory does not
+        suffice, or the checkpoint is not of this run.
     KeyboardInterrupt
         If training is interrupted before any epoch was complete.
     """
     epochs = Epochs(len(learner.models), patience)
-    start = checkpoint.find(resume) if checkpoint else None
     given = _check_trainer_kwargs(trainer_kwargs)
     bar, last = [Progress()] if progress_bar else [], [checkpoint] if checkpoint else []
+    called = [epochs, *bar, *given["callbacks"], *last]
     arguments = {
         "accelerator": accelerator,
         "devices": 1,
         "max_epochs": max_epochs,
         "logger": False,
-        "enable_checkpointing": False,
+        "enable_checkpointing": any(isinstance(callback, callbacks.Checkpoint) for callback in called),
         "enable_model_summary": False,
         "enable_progress_bar": False,
         "num_sanity_val_steps": 0,
         **given,
-        "callbacks": [epochs, *bar, *given["callbacks"], *last],
+        "callbacks": called,
     }
     with _quiet_lightning(), _memory_hint(), _stop_on_interrupt(epochs):
-        trainer = L.Trainer(**arguments)
+        trainer = _make_trainer(arguments)
+        start = checkpoint.find(resume, trainer.max_epochs) if checkpoint else None
         try:
             trainer.fit(learner, train_cells, validation_cells, ckpt_path=start, weights_only=True)
         except Interrupted:
             _warn_of_interrupt(epochs, trainer.current_epoch)
+    learner.interrupted = epochs.interrupt
     epochs.restore_best(learner)
+    learner.float()  # after training in another precision
     return pd.DataFrame(epochs.history).astype({"replicate": "int64", "epoch": "int64"})
 
 
@@ -108,8 +112,21 @@ def _check_trainer_kwargs(trainer_kwargs: Mapping[str, Any] | None) -> dict[str,
     if not isinstance(trainer_kwargs, Mapping | None):
         raise Edge2TorchError(f"trainer_kwargs={trainer_kwargs!r} must be a mapping of arguments of lightning.Trainer")
     given = dict(trainer_kwargs or {})
-    callbacks = given.get("callbacks") or ()
-    return {**given, "callbacks": [callbacks] if isinstance(callbacks, Callback) else list(callbacks)}
+    called = given.get("callbacks") or []
+    called = [called] if isinstance(called, L.Callback) else called
+    if not isinstance(called, list | tuple) or not all(isinstance(callback, L.Callback) for callback in called):
+        raise Edge2TorchError(f"trainer_kwargs['callbacks']={called!r} must be a list of Lightning's callbacks")
+    return {**given, "callbacks": list(called)}
+
+
+def _make_trainer(arguments: Mapping[str, Any]) -> L.Trainer:
+    try:
+        return L.Trainer(**arguments)
+    except (MisconfigurationException, TypeError, ValueError) as error:
+        raise Edge2TorchError(
+            f"lightning.Trainer does not take accelerator={arguments['accelerator']!r} or something in trainer_kwargs: "
+            f"{error}"
+        ) from error
 
 
 @contextmanager
@@ -170,7 +187,11 @@ def _quiet_lightning() -> Iterator[None]:
         logger.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
-            for expected in (".*does not have many workers.*", ".*LeafSpec.*is deprecated.*"):
+            for expected in (
+                ".*does not have many workers.*",
+                ".*LeafSpec.*is deprecated.*",
+                ".*overriding `LightningModule.optimizer.*",
+            ):
                 warnings.filterwarnings("ignore", expected)
             yield
     finally:
