@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import edge2torch as e2t
-from edge2torch.get._model import describe_model
+from edge2torch.get._model import describe_models
 
 
 @pytest.mark.parametrize("suffix", ["", ".h5ad", ".zarr"])
@@ -26,7 +26,7 @@ def test_round_trip(suffix, fitted, tmp_path):
         model(x)
         model(x)
     del fitted.uns["rank_genes_groups"]  # scanpy's record array, of which zarr 3 warns
-    fitted.uns["e2t"]["model"] |= describe_model(model, artifact)
+    fitted.uns["e2t"]["model"] |= describe_models([model], artifact)
     path = tmp_path / f"cells{suffix}"
     if suffix == ".h5ad":
         fitted.write_h5ad(path)

@@ -13,7 +13,7 @@ def adata(hallmark):
     adata = hallmark.copy()
     val = [3.0, 2.0, 1.0, 1.5, 1.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 9.5]
     adata.uns["e2t"]["history"] = pd.DataFrame(
-        {"epoch": range(12), "train_loss": np.linspace(2, 0.5, 12), "val_loss": val}
+        {"replicate": 0, "epoch": range(12), "train_loss": np.linspace(2, 0.5, 12), "val_loss": val}
     )
     return adata
 

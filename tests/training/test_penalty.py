@@ -97,11 +97,11 @@ def test_steps_of_adam(amsgrad):
     before = torch.cat([linear.weight.detach() for linear in model.linears()]).double()
     expected = before.sign() * (before.abs() - step * l1).clamp(min=0)
     for node in ("A", "B"):
-        here = torch.from_numpy((rows["source"] == node).to_numpy())
+        here = torch.tensor((rows["source"] == node).to_numpy())
         of_group = here.sum() / (1 / step[here]).sum()
         factor = 1 - of_group * group_lasso * here.sum().sqrt() / expected[here].norm()
         expected[here] *= factor.clamp(min=0)
-    silent = torch.from_numpy((rows["source"] == "a").to_numpy())
+    silent = torch.tensor((rows["source"] == "a").to_numpy())
     expected[silent] = before[silent]
     shrink(model, optimizer, l1=l1, group_lasso=group_lasso)
     found = torch.cat([linear.weight.detach() for linear in model.linears()]).double()
