@@ -44,8 +44,8 @@ def fit_memory(ours: Environment, folder: Path, pictures: Path | None) -> Sectio
     if pictures:
         draw_memory(recorded, pictures / "training_memory.png")
     text = (
-        "Two epochs of `tl.fit`, from opening the cells to the last prediction: highest resident memory above that of a "
-        "process that has imported all ([over time](images/training_memory.png))."
+        "Two epochs of `tl.fit`, from opening the cells to the last prediction: highest resident memory above "
+        "that of a process that has imported all ([over time](images/training_memory.png))."
     )
     with ours.start() as worker:
         step = worker.ask("overhead", FIT_LIMIT)

@@ -55,9 +55,9 @@ class Fit:
         codes = adata.obs["kind"].cat.codes.to_numpy().astype(np.int64)
         cells = Cells(adata.X, list(adata.var_names), artifact.feature_names, codes)
         rows = np.random.default_rng(0).permutation(len(cells))
-        self.train_cells = batches(cells, batch_size, rows[VALIDATION:], seed=0)
+        self.train_cells = batches(cells, batch_size, rows[VALIDATION:], seed=0, dropout=input_dropout)
         self.validation_cells = batches(cells, VALIDATION, rows[:VALIDATION])
-        self.learner = Learner([model], Loss(CLASSES), lr=3e-3, weight_decay=1e-2, input_dropout=input_dropout)
+        self.learner = Learner([model], Loss(CLASSES), lr=3e-3, weight_decay=1e-2)
 
     def timed(self) -> float:
         """Train for an epoch; return seconds per 1,000 cells."""

@@ -91,7 +91,7 @@ def test_training_on_a_loader():
     held_out = batches(Cells(X, NAMES, FEATURES, labels), 64, np.arange(50, N))
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        module = Learner([nn.Linear(3, 2)], Loss(CLASSES), lr=0.1, weight_decay=0.0, input_dropout=0.0)
+        module = Learner([nn.Linear(3, 2)], Loss(CLASSES), lr=0.1, weight_decay=0.0)
     history = train(
         module,
         batches(cells, 10, np.arange(50)),

@@ -33,7 +33,7 @@ def make_module() -> Callable[..., Learner]:
             models = [
                 nn.Sequential(nn.Linear(6, 20), nn.Tanh(), nn.Linear(20, 3)) for _ in range(arguments.pop("n", 1))
             ]
-        settings = {"lr": 0.05, "weight_decay": 0.0, "input_dropout": 0.0, **arguments}
+        settings = {"lr": 0.05, "weight_decay": 0.0, **arguments}
         return Learner(models, Loss(CLASSES, CLASS_WEIGHT), **settings)
 
     return make

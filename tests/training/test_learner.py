@@ -7,27 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
 
 from edge2torch.cells import Cells
-from edge2torch.training import CLASSES, LABELS, NUMBERS, Learner, Loss, Scale, Target, predict, train
-
-
-def test_inputs_are_dropped_in_training_only():
-    seen = []
-    model = nn.Linear(50, 1)
-    model.register_forward_pre_hook(lambda _, given: seen.append((model.training, given[0])))
-    learner = Learner([model], Loss(NUMBERS), lr=1.0, weight_decay=0.0, input_dropout=0.3)
-    x = torch.ones(2000, 50)
-    loader = DataLoader(TensorDataset(x, torch.zeros(2000, 1)), batch_size=2000)
-    train(learner, loader, loader, max_epochs=1, patience=1, accelerator="cpu", progress_bar=False)
-    assert [mode for mode, _ in seen] == [True, False]
-    dropped, whole = (given for _, given in seen)
-    assert torch.equal(whole, x)
-    share = (dropped == 0).float().mean().item()
-    assert abs(share - 0.3) < 5 * np.sqrt(0.3 * 0.7 / x.numel())
-    torch.testing.assert_close(dropped[dropped != 0].unique(), torch.tensor([1 / 0.7]))
+from edge2torch.training import CLASSES, LABELS, NUMBERS, Loss, Scale, Target, predict
 
 
 def test_the_loss_is_the_weighted_mean_of_the_log_probabilities(cells, make_module):

@@ -156,7 +156,7 @@ def fail(_):
 )
 def test_going_on_with_arguments_for_the_trainer(make_module, loaders, tmp_path, arguments):
     arguments = {"max_epochs": 9, **arguments}
-    made = {"n": 2, "lr": arguments.pop("lr", 0.05), "input_dropout": 0.2}
+    made = {"n": 2, "lr": arguments.pop("lr", 0.05)}
     whole = make_module(**made)
     expected = run(whole, loaders, **arguments)
     with pytest.raises(RuntimeError, match="power cut"):

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from edge2torch._checks import check_whole
 from edge2torch.cells.cells import Cells
+from edge2torch.cells.dropout import drop
 from edge2torch.cells.loader import LoadedCells
 from edge2torch.cells.stored import is_sparse
 from edge2torch.errors import Edge2TorchError
@@ -32,6 +33,7 @@ def batches(
     rows: npt.NDArray[np.intp] | None = None,
     *,
     seed: int | None = None,
+    dropout: float = 0.0,
 ) -> Batches:
     """Serve cells in batches.
 
@@ -45,6 +47,9 @@ def batches(
         Which cells; ``None`` for all.
     seed
         Seed of a new order in every pass; ``None`` keeps the order. A loader of another package has its own order.
+    dropout
+        Probability with which a value is set to 0; others are scaled up, so that the mean stays. It is done while cells
+        are sparse: in a dense batch it would take longer than a step of training.
 
     Examples
     --------
@@ -55,15 +60,20 @@ def batches(
     check_whole("batch_size", batch_size)
     rows = np.arange(len(cells)) if rows is None else rows
     if isinstance(cells, LoadedCells):
-        return LoadedBatches(cells, batch_size, rows)
-    return ShuffledBatches(cells, batch_size, rows, seed=seed)
+        return LoadedBatches(cells, batch_size, rows, seed=seed, dropout=dropout)
+    return ShuffledBatches(cells, batch_size, rows, seed=seed, dropout=dropout)
 
 
 class Batches(ABC):
     """Batches of cells; see :func:`batches`. Each iteration is a pass over all of them."""
 
-    def __init__(self, batch_size: int, rows: npt.NDArray[np.intp]) -> None:
+    cells: Cells | LoadedCells
+
+    def __init__(self, batch_size: int, rows: npt.NDArray[np.intp], *, seed: int | None, dropout: float) -> None:
         self.batch_size = batch_size
+        self._seed = seed
+        self._dropout = dropout
+        self._epoch = 0
         self.rows = rows
         self._own = slice(None)
         edges = np.append(np.arange(0, rows.size, batch_size), rows.size)
@@ -75,9 +85,9 @@ class Batches(ABC):
         """Return the number of batches."""
         return self._edges.size - 1
 
-    @abstractmethod
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of the next pass."""
+        """Choose the order of the next pass; without it, passes are counted."""
+        self._epoch = epoch
 
     @abstractmethod
     def numbered(self) -> Iterator[tuple[npt.NDArray[np.intp], tuple[Tensor, ...]]]:
@@ -103,6 +113,18 @@ class Batches(ABC):
             )
         self._own = slice(rank, None, n_processes)
 
+    def _count(self) -> int:
+        """Begin a pass; return its number."""
+        epoch, self._epoch = self._epoch, self._epoch + 1
+        self._random = np.random.default_rng([self._seed or 0, epoch, 1 + self._own.indices(self.rows.size)[0]])
+        return epoch
+
+    def _batch(self, rows: npt.NDArray[np.intp], aligned: Any) -> tuple[npt.NDArray[np.intp], tuple[Tensor, ...]]:
+        """Make a batch of aligned rows."""
+        if self._dropout:
+            aligned = drop(aligned, self._dropout, self._random)
+        return rows, self.cells.tensors(aligned, rows)
+
 
 class ShuffledBatches(Batches):
     """Batches in order, or in an order that depends on a seed and on the number of the pass alone.
@@ -112,20 +134,17 @@ class ShuffledBatches(Batches):
     it is sorted.
     """
 
-    def __init__(self, cells: Cells, batch_size: int, rows: npt.NDArray[np.intp], *, seed: int | None) -> None:
-        super().__init__(batch_size, rows if seed is None else np.sort(rows))
-        self.cells = cells
-        self._seed = seed
-        self._epoch = 0
+    cells: Cells
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the order of the next pass; without it, passes are counted."""
-        self._epoch = epoch
+    def __init__(
+        self, cells: Cells, batch_size: int, rows: npt.NDArray[np.intp], *, seed: int | None, dropout: float
+    ) -> None:
+        super().__init__(batch_size, rows if seed is None else np.sort(rows), seed=seed, dropout=dropout)
+        self.cells = cells
 
     def numbered(self) -> Iterator[tuple[npt.NDArray[np.intp], tuple[Tensor, ...]]]:
         """Serve all cells once, each batch with the rows of its cells."""
-        epoch, self._epoch = self._epoch, self._epoch + 1
-        order = self._order(epoch)
+        order = self._order(self._count())
         for start, stop in self._pools():
             edges = self._edges[start : stop + 1]
             yield from self._serve([order[low:high][self._own] for low, high in pairwise(edges)])
@@ -133,12 +152,12 @@ class ShuffledBatches(Batches):
     def _serve(self, own: list[npt.NDArray[np.intp]]) -> Iterator[tuple[npt.NDArray[np.intp], tuple[Tensor, ...]]]:
         """Serve the batches of a pool."""
         if self.cells.in_memory:
-            yield from ((rows, self.cells[rows]) for rows in own)
+            yield from (self._batch(rows, self.cells.aligned(rows)) for rows in own)
             return
         pool, positions = np.unique(np.concatenate(own), return_inverse=True)
         held = self.cells.ascending(pool)
         for rows, where in zip(own, np.split(positions, np.cumsum([rows.size for rows in own])[:-1]), strict=True):
-            yield rows, self.cells.tensors(held[where], rows)
+            yield self._batch(rows, held[where])
 
     def _pools(self) -> list[tuple[int, int]]:
         """First batch of each pool, and the one behind its last."""
@@ -170,22 +189,27 @@ class ShuffledBatches(Batches):
 class LoadedBatches(Batches):
     """Batches of the cells that a loader of another package serves, in its order."""
 
-    def __init__(self, cells: LoadedCells, batch_size: int, rows: npt.NDArray[np.intp]) -> None:
-        super().__init__(batch_size, rows)
+    cells: LoadedCells
+
+    def __init__(
+        self, cells: LoadedCells, batch_size: int, rows: npt.NDArray[np.intp], *, seed: int | None, dropout: float
+    ) -> None:
+        super().__init__(batch_size, rows, seed=seed, dropout=dropout)
         self.cells = cells
 
     def set_epoch(self, epoch: int) -> None:
-        """Tell the loader, if it wants to know."""
+        """Tell the loader, too, if it wants to know."""
+        super().set_epoch(epoch)
         tell = getattr(self.cells.loader, "set_epoch", None)
         if callable(tell):
             tell(epoch)
 
     def numbered(self) -> Iterator[tuple[npt.NDArray[np.intp], tuple[Tensor, ...]]]:
         """Serve all cells once, each batch with the rows of its cells."""
+        self._count()
         sizes = np.diff(self._edges).tolist()
         for rows, block in self._batches(sizes):
-            own = rows[self._own]
-            yield own, self.cells.tensors(block[self._own], own)
+            yield self._batch(rows[self._own], block[self._own])
 
     def _batches(self, sizes: list[int]) -> Iterator[tuple[npt.NDArray[np.intp], Any]]:
         """Cut what the loader serves anew, without the cells that are not wanted."""

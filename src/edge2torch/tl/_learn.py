@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 #: arguments of ``tl.fit`` that say what the model is
 OF_MODEL = ("backend", "activation", "width", "steps", "tolerance", "spectral_norm", "norm", "dropout", "dropout_rule")
 #: arguments of ``tl.fit`` that say how it learns
-OF_LEARNER = ("lr", "weight_decay", "input_dropout", "l1", "group_lasso", "auxiliary", "random_state")
+OF_LEARNER = ("lr", "weight_decay", "l1", "group_lasso", "auxiliary", "random_state")
 #: arguments of ``tl.fit`` that may change when training is resumed
 MAY_CHANGE = ("max_epochs", "patience", "compare", "accelerator")
 #: most that "balanced" makes of the positive cells of a label
@@ -170,7 +170,13 @@ def learn(
         )
         history = train(
             learner,
-            batches(held, int(settings["batch_size"]), np.flatnonzero(training), seed=seed),
+            batches(
+                held,
+                int(settings["batch_size"]),
+                np.flatnonzero(training),
+                seed=seed,
+                dropout=settings["input_dropout"],
+            ),
             batches(held, 1024, np.flatnonzero(part == "validation")),
             max_epochs=int(settings["max_epochs"]),
             patience=int(settings["patience"]),

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from edge2torch.cells import Batches
-from edge2torch.nn.dropout import drop_inputs
 from edge2torch.training.heads import AuxiliaryHeads, heads_loss
 from edge2torch.training.loss import Loss
 from edge2torch.training.penalty import shrink
@@ -37,8 +36,6 @@ class Learner(L.LightningModule):
     weight_decay
         Strength of the L2 penalty, which is part of the loss. (Decoupled decay, as in AdamW, hardly regularised the
         networks this was tried on.)
-    input_dropout
-        Probability with which a feature of a cell is set to 0 in training; the others are scaled up.
     random_state
         Seed of dropout.
     l1, group_lasso
@@ -66,7 +63,6 @@ class Learner(L.LightningModule):
         *,
         lr: float,
         weight_decay: float,
-        input_dropout: float = 0.0,
         random_state: int = 0,
         l1: float = 0.0,
         group_lasso: float = 0.0,
@@ -80,7 +76,6 @@ class Learner(L.LightningModule):
         self.loss = loss
         self.lr = lr
         self.weight_decay = weight_decay
-        self.input_dropout = input_dropout
         self.random_state = random_state
         self.penalties = {"l1": l1, "group_lasso": group_lasso}
         self.auxiliary = auxiliary
@@ -107,7 +102,6 @@ class Learner(L.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the sum of the losses of the replicates that still learn."""
         x, known = batch
-        x = drop_inputs(x, self.input_dropout)
         losses = []
         for k in range(len(self.models)):
             # all processes must compute gradients of all parameters
