@@ -79,11 +79,6 @@ class Learned:
         """Mean over replicates, (cells, outputs)."""
         return np.asarray(self.each.mean(axis=0))
 
-    @property
-    def position(self) -> npt.NDArray[np.intp]:
-        """Position among the outputs of the model, per name of the target."""
-        return np.array([self.artifact.output_nodes.index(node) for node in self.output_of.values()], dtype=np.intp)
-
 
 def own_callbacks(trainer_kwargs: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """Copy callbacks for one of several trainings: their state, such as that of EarlyStopping, is of one training."""
