@@ -210,7 +210,11 @@ def _run(
     """What another run must have in common to go on where one was killed."""
     return {
         "graph": artifact.fingerprint,
-        **{name: json.dumps(value, default=str) for name, value in settings.items() if name not in MAY_CHANGE},
+        **{
+            name: json.dumps(value, default=str, sort_keys=True)
+            for name, value in settings.items()
+            if name not in MAY_CHANGE
+        },
         "cells": _digest(adata.obs_names),
         "parts of the split": _digest(part),
         "values of the target": hashlib.sha256(np.ascontiguousarray(target.truth).tobytes()).hexdigest(),
