@@ -106,6 +106,17 @@ def test_ctrl_c_keeps_the_best_so_far(adata, untrained):
     assert signal.getsignal(signal.SIGINT) is handler
 
 
+def test_ctrl_c_that_is_ignored_stays_so(adata):
+    """Shells ignore it for jobs in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        fit(adata, At(1, 0, press), max_epochs=2)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(adata.uns["e2t"]["history"]) == 2
+
+
 class PressInValidation(Callback):
     def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx):
         if trainer.current_epoch == 2:

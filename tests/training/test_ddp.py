@@ -26,8 +26,6 @@ if __name__ == "__main__":
 """
 #: dropout would differ, as each process draws its own; sizes of batches are such that the last ones are uneven
 SETTINGS = {"max_epochs": 4, "input_dropout": 0.0, "accelerator": "cpu", "batch_size": 50, "n_replicates": 2}
-#: as well-conditioned classes as can be
-WEIGHTS = [None, "balanced"]
 
 
 @pytest.fixture(scope="module")

@@ -192,3 +192,11 @@ def test_numbers_of_numpy(untrained, tmp_path):
     one = fit(untrained, checkpoint_dir=tmp_path, lr=np.float64(0.01), batch_size=np.int64(64), **settings)
     again = fit(untrained, checkpoint_dir=tmp_path, resume=True, lr=0.01, batch_size=64, **settings)
     assert_equal_results(again, one)
+
+
+def test_the_order_of_names_makes_no_difference(untrained, tmp_path):
+    names = untrained.obs["bulk_labels"].cat.categories
+    settings = {"max_epochs": 1, "n_replicates": 1, "checkpoint_dir": tmp_path}
+    one = fit(untrained, class_weight=dict.fromkeys(names, 1.0), **settings)
+    again = fit(untrained, class_weight=dict.fromkeys(names[::-1], 1.0), resume=True, **settings)
+    assert_equal_results(again, one)

@@ -79,11 +79,6 @@ class Learned:
         """Mean over replicates, (cells, outputs)."""
         return np.asarray(self.each.mean(axis=0))
 
-    @property
-    def position(self) -> npt.NDArray[np.intp]:
-        """Position among the outputs of the model, per name of the target."""
-        return np.array([self.artifact.output_nodes.index(node) for node in self.output_of.values()], dtype=np.intp)
-
 
 def own_callbacks(trainer_kwargs: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """Copy callbacks for one of several trainings: their state, such as that of EarlyStopping, is of one training."""
@@ -221,7 +216,11 @@ def _run(
     """What another run must have in common to go on where one was killed."""
     return {
         "graph": artifact.fingerprint,
-        **{name: json.dumps(value, default=str) for name, value in settings.items() if name not in MAY_CHANGE},
+        **{
+            name: json.dumps(value, default=str, sort_keys=True)
+            for name, value in settings.items()
+            if name not in MAY_CHANGE
+        },
         "cells": _digest(adata.obs_names),
         "parts of the split": _digest(part),
         "values of the target": hashlib.sha256(np.ascontiguousarray(target.truth).tobytes()).hexdigest(),

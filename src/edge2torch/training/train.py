@@ -132,10 +132,11 @@ def _make_trainer(arguments: Mapping[str, Any]) -> L.Trainer:
 @contextmanager
 def _stop_on_interrupt(epochs: Epochs) -> Iterator[None]:
     """Let the first Ctrl-C stop after the current batch; Lightning's own way ends the program."""
-    if threading.current_thread() is not threading.main_thread():  # which alone may handle signals
+    in_main = threading.current_thread() is threading.main_thread()  # which alone may handle signals
+    before = signal.getsignal(signal.SIGINT) if in_main else None
+    if before in (None, signal.SIG_IGN):  # None: of another language; ignored: shells do this for background jobs
         yield
         return
-    before = signal.getsignal(signal.SIGINT)
 
     def stop(_signum: int, _frame: FrameType | None) -> None:
         if epochs.interrupt or torch.distributed.is_initialized():  # other processes would wait for this one
