@@ -45,6 +45,14 @@ def test_values_are_from_the_space(adata):
     assert trials["width"].dtype.kind == "i"
 
 
+def test_choices_that_are_no_numbers_are_text(adata):
+    """Also None among numbers: in a column of numbers it would be NaN."""
+    space = {"tolerance": [None, 0.25], "steps": [2, 3]}
+    trials = tune(adata, space, n_trials=6, fit_kwargs={**QUICK, "max_epochs": 1, "backend": "recurrent"})
+    assert set(trials["tolerance"]) <= {"null", "0.25"}
+    assert set(trials["steps"]) <= {2, 3}
+
+
 def test_it_is_reproducible(make_cells):
     first, second = (tune(make_cells(), random_state=5).drop(columns="seconds") for _ in range(2))
     assert first.equals(second)

@@ -276,10 +276,7 @@ def _table(study: optuna.Study, metric: str, space: Mapping[str, Any]) -> pd.Dat
     """One row per trial, in the order in which they were made."""
     rows = []
     for trial in study.trials:
-        chosen = {
-            name: values[trial.params[name]] if isinstance(values, list) else trial.params[name]
-            for name, values in space.items()
-        }
+        chosen = {name: _entry(values, trial.params[name]) for name, values in space.items()}
         seconds = trial.duration.total_seconds() if trial.duration else float("nan")
         value = float("nan") if trial.value is None else trial.value
         n_epochs = int(trial.user_attrs.get("n_epochs", 0))
@@ -287,11 +284,20 @@ def _table(study: optuna.Study, metric: str, space: Mapping[str, Any]) -> pd.Dat
         rows.append(
             {"trial": trial.number, "state": state, metric: value, "n_epochs": n_epochs, "seconds": seconds, **chosen}
         )
-    table = pd.DataFrame(rows)
-    for name, values in space.items():  # what h5ad and zarr files can hold
-        if isinstance(values, list) and not all(type(value) in (int, float) for value in values):
-            table[name] = [value if isinstance(value, str) else json.dumps(value) for value in table[name]]
-    return table
+    return pd.DataFrame(rows)
+
+
+def _entry(values: Any, chosen: Any) -> Any:
+    """What the table says of a value: numbers among numbers, else text, as h5ad and zarr files can hold it.
+
+    Made before there is a column, which would have no place for None.
+    """
+    if not isinstance(values, list):
+        return chosen
+    value = values[chosen]
+    if all(type(one) in (int, float) for one in values) or isinstance(value, str):
+        return value
+    return json.dumps(value)
 
 
 def _check(
