@@ -361,6 +361,7 @@ class Press(Callback):
             os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.filterwarnings("ignore:training was interrupted")
 @pytest.mark.parametrize("hook", ["on_train_epoch_start", "on_validation_start", "on_train_epoch_end"])
 def test_ctrl_c_ends_it(task_cells, unchanged, hook):

@@ -196,6 +196,7 @@ def pressed(adata, step):
     return tune(adata, {"lr": [0.01]}, fit_kwargs=quick, n_trials=3)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_the_search(make_cells):
     steps = []
 

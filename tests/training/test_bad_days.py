@@ -15,6 +15,8 @@ from lightning.pytorch.callbacks import Callback
 import edge2torch as e2t
 from edge2torch import Edge2TorchError
 
+pytestmark = pytest.mark.usefixtures("interruptible")
+
 ARGUMENTS = {"max_epochs": 6, "accelerator": "cpu", "progress_bar": False}
 
 
