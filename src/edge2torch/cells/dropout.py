@@ -17,7 +17,8 @@ ROWS_DRAWN = 64
 def drop(aligned: Any, p: float, random: np.random.Generator) -> Any:
     """Set values of CSR or an array to 0 with some probability, rounded to a multiple of 2**-16; scale up the others.
 
-    Which ones does not depend on the form.
+    Which ones does not depend on the form. Four values share a random number of 64 bits: torch's dropout, with a number
+    for each gene, takes longer than a step of training.
 
     Examples
     --------

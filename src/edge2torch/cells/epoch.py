@@ -48,8 +48,8 @@ def batches(
     seed
         Seed of a new order in every pass; ``None`` keeps the order. A loader of another package has its own order.
     dropout
-        Probability with which a value is set to 0; others are scaled up, so that the mean stays. It is done while cells
-        are sparse: in a dense batch it would take longer than a step of training.
+        Probability with which a value is set to 0; others are scaled up, so that the mean stays. Which ones does not
+        depend on how cells are stored.
 
     Examples
     --------

@@ -37,7 +37,7 @@ class Learner(L.LightningModule):
         Strength of the L2 penalty, which is part of the loss. (Decoupled decay, as in AdamW, hardly regularised the
         networks this was tried on.)
     random_state
-        Seed of dropout.
+        Seed of dropout in the models; that of genes, and the order of cells, are those of the batches.
     l1, group_lasso
         Strength of the penalties of :func:`~edge2torch.training.shrink`, which begin with step 100: the first steps
         say little about which weights are needed.
