@@ -22,6 +22,7 @@ METRICS_OF_OUTPUTS = "metrics_of_outputs"
 CROSS_VALIDATION = "cross_validation"
 TRIALS = "trials"
 RANK_NODES = "rank_nodes"
+CONTROLS = "controls"
 
 
 class Made(NamedTuple):
@@ -117,6 +118,11 @@ class Keys:
         return f"{self.key}_features"
 
     @property
+    def shuffled(self) -> str:
+        """Label that each cell was given for the control models with shuffled labels, cells x models, in ``obsm``."""
+        return f"{self.key}_shuffled"
+
+    @property
     def of_build(self) -> Made:
         """Everything that holds only as long as the prior and the choice of nodes do."""
         trained = self.of_graph
@@ -141,9 +147,18 @@ class Keys:
         """Everything that holds only as long as the model does."""
         scores = self.of_interpret
         return Made(
-            parts=(HISTORY, METRICS, METRICS_OF_OUTPUTS, MODEL, TRIALS, *scores.parts),
-            slots=(self.pred, self.split, self.proba, self.numbers, self.std, self.agreement, *scores.slots),
-            steps=("fit", "tune", *scores.steps),
+            parts=(HISTORY, METRICS, METRICS_OF_OUTPUTS, MODEL, TRIALS, CONTROLS, *scores.parts),
+            slots=(
+                self.pred,
+                self.split,
+                self.proba,
+                self.numbers,
+                self.std,
+                self.agreement,
+                self.shuffled,
+                *scores.slots,
+            ),
+            steps=("fit", "tune", "control", *scores.steps),
         )
 
     @property

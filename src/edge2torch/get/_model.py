@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
     from mudata import MuData
 
@@ -56,17 +57,30 @@ def model(
 def models(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> tuple[list[EdgeModel], CompileArtifact]:
     """Rebuild all replicates of the trained model, see :func:`model`."""
     stored = _slots.results(adata, key, _keys.MODEL, "e2t.tl.fit")
+    table = _slots.graph_table(adata, key)
+    edges = table[[name for name in ("source", "target", "initial_weight", "constraint") if name in table]]
+    return rebuild(stored, edges, f"adata.uns[{key!r}]['graph']")
+
+
+def rebuild(stored: Mapping[str, Any], edges: pd.DataFrame, where: str) -> tuple[list[EdgeModel], CompileArtifact]:
+    """Rebuild replicates from what :func:`describe_models` made of them.
+
+    Parameters
+    ----------
+    stored
+        What it made.
+    edges
+        The edge list that they were compiled from.
+    where
+        What holds it, for messages.
+    """
     settings = {
         name: value.item() if isinstance(value, np.generic) else value for name, value in stored["settings"].items()
     }
-    table = _slots.graph_table(adata, key)
-    edges = table[[name for name in ("source", "target", "initial_weight", "constraint") if name in table]]
     with torch.random.fork_rng():  # initial weights are drawn, then replaced
         rebuilt, artifact = compile_graph(edges, **settings, quiet=True)
     if artifact.fingerprint != str(stored["fingerprint"]):
-        raise Edge2TorchError(
-            f"adata.uns[{key!r}]['graph'] is not the graph that the model was trained on: run e2t.tl.fit again"
-        )
+        raise Edge2TorchError(f"{where} is not the graph that the model was trained on: run e2t.tl.fit again")
     state = {name: torch.from_numpy(np.array(value)) for name, value in stored["state"].items()}
     rebuilt = rebuilt.float()  # whatever torch's default is
     replicates = [rebuilt, *(deepcopy(rebuilt) for _ in range(1, len(state["identity"])))]

@@ -1,0 +1,5 @@
+"""Control models: what they are trained on, and the comparison with them."""
+
+from edge2torch.control.inputs import deterministic_inputs, profiles, shuffle
+
+__all__ = ["deterministic_inputs", "profiles", "shuffle"]

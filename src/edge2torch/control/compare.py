@@ -1,0 +1,132 @@
+"""Scores of nodes beside the scores that control models give to the same nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+#: nodes for which a trend may bend twice, once, or not at all
+MANY, SOME, FEW = 60, 30, 8
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """How scores compare with those of controls.
+
+    Attributes
+    ----------
+    control
+        What a node is expected to score by its wiring alone, (groups, nodes).
+    z
+        Score minus expectation, in standard deviations, (groups, nodes).
+    pval
+        Share of control scores that are as far from what is expected for them, two-sided, (groups, nodes).
+    """
+
+    control: Floats
+    z: Floats
+    pval: Floats
+
+
+def compare(scores: Floats, controls: Floats, wiring: Floats, spread: Floats | None = None) -> Comparison:
+    """Compare scores with those that nodes wired alike get from control models.
+
+    Parameters
+    ----------
+    scores
+        Of replicates of the model, (replicates, groups, nodes).
+    controls
+        Of control models, at least two, (controls, groups, nodes).
+    wiring
+        What nodes that are wired alike have in common, such as the logarithm of the number of their genes, (nodes,
+        properties).
+    spread
+        Further variance of each score, such as that between donors: (1 + controls, groups, nodes), first that of the
+        mean of the replicates.
+
+    Notes
+    -----
+    Expectation and variance are a smooth function of the wiring, because a handful of scores per node says little about
+    its variance: what limma does with a trend and infinitely many prior degrees of freedom (Smyth 2004,
+    doi:10.2202/1544-6115.1027). The expectation of a node moves from there to the mean of its own controls as far as
+    these differ by more than chance (empirical Bayes). The mean of replicates varies less than the score of one control
+    model; by how much is measured. Scores have heavy tails, so that p-values do not come from a normal distribution: each
+    control in turn is compared with the others, and these differences, of all nodes and groups, are what differences of
+    the model are compared with.
+    """
+    n_replicates = len(scores)
+    n_controls, n_groups, n_nodes = controls.shape
+    more = np.zeros((1 + n_controls, n_groups, n_nodes)) if spread is None else spread
+    design = _design(wiring)
+    expected, z = np.empty((n_groups, n_nodes)), np.empty((n_groups, n_nodes))
+    null = np.empty((n_controls, n_groups, n_nodes))
+    for g in range(n_groups):
+        expected[g], variance = _expect(controls[:, g], design)
+        same = _shrinkage(scores[:, g], variance) if n_replicates > 1 else 1.0
+        z[g] = _standardise(scores[:, g].mean(axis=0) - expected[g], variance * same + more[0, g])
+        for i in range(n_controls):
+            others = np.delete(controls[:, g], i, axis=0)
+            mean, variance = _expect(others, design)
+            null[i, g] = _standardise(controls[i, g] - mean, variance + more[1 + i, g])
+    return Comparison(expected, z, _share_beyond(z, null))
+
+
+def _standardise(difference: Floats, variance: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(variance > 0, difference / np.sqrt(variance), 0.0)
+
+
+def _shrinkage(scores: Floats, variance: Floats) -> float:
+    """Variance of the mean of replicates, as a share of that of one model of a control."""
+    of_seeds = scores.var(axis=0, ddof=1)
+    total = variance.sum()
+    share = min(float(of_seeds.sum() / total), 1.0) if total > 0 else 0.0
+    return 1 - share * (1 - 1 / len(scores))
+
+
+def _expect(controls: Floats, design: Floats) -> tuple[Floats, Floats]:
+    """Mean and variance of the score of each node in one control model, from (controls, nodes)."""
+    n, n_nodes = controls.shape
+    mean = controls.mean(axis=0)
+    own = controls.var(axis=0, ddof=1) if n > 1 else (mean - mean.mean()) ** 2
+    if not own.any():
+        return mean, own
+    floor = own[own > 0].min()
+    log_trend = _fit(design, np.log(np.maximum(own, floor)))
+    ratio = own / np.exp(log_trend)
+    variance = np.exp(log_trend) * ratio.mean()  # the mean of logarithms is below the logarithm of the mean
+    scale = np.sqrt(variance)
+    trend = _fit(design, mean / scale) * scale
+    chance = variance / n
+    excess = float(np.mean((mean - trend) ** 2 / chance)) * n_nodes / max(n_nodes - design.shape[1], 1)
+    return trend + max(0.0, 1 - 1 / max(excess, 1e-12)) * (mean - trend), variance
+
+
+def _fit(design: Floats, values: Floats) -> Floats:
+    return np.asarray(design @ np.linalg.lstsq(design, values, rcond=None)[0])
+
+
+def _design(wiring: Floats) -> Floats:
+    """Columns of a regression: lines that bend at quantiles of the first property, and lines in all others."""
+    n = len(wiring)
+    columns = [np.ones(n)]
+    if n >= FEW:
+        columns += [column for column in wiring.T if np.ptp(column) > 0]
+    if n >= SOME and np.ptp(wiring[:, 0]) > 0:
+        inner = (1 / 3, 2 / 3) if n >= MANY else (1 / 2,)
+        columns += [np.maximum(wiring[:, 0] - knot, 0) for knot in np.quantile(wiring[:, 0], inner)]
+    return np.column_stack(columns)
+
+
+def _share_beyond(z: Floats, null: Floats) -> Floats:
+    """Two-sided p-values: twice the share of the null that is farther out, on the side where it is fewer."""
+    known = np.sort(null[np.isfinite(null)])
+    n = len(known)
+    above = n - np.searchsorted(known, z, side="left")
+    below = np.searchsorted(known, z, side="right")
+    share = 2 * (1 + np.minimum(above, below)) / (1 + n)
+    return np.asarray(np.where(np.isfinite(z), np.minimum(share, 1.0), np.nan))
