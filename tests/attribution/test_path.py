@@ -41,8 +41,11 @@ MODELS: dict[str, dict[str, Any]] = {
     "recurrent, wide": {"activation": "relu", "backend": "recurrent", "steps": 3, "width": 2},
     "recurrent, bound": {"activation": "tanh", "backend": "recurrent", "steps": 5, "spectral_norm": 0.5},
     "recurrent, until it rests": {
-        **{"activation": "tanh", "backend": "recurrent", "steps": 12},
-        **{"spectral_norm": 0.6, "tolerance": 1e-3},
+        "activation": "tanh",
+        "backend": "recurrent",
+        "steps": 12,
+        "spectral_norm": 0.6,
+        "tolerance": 1e-3,
     },
     "graphnn": {"activation": "tanh", "backend": "graphnn", "steps": 3},
     "graphnn, channels": {"activation": "sigmoid", "backend": "graphnn", "steps": 4, "width": 3},
