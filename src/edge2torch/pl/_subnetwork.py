@@ -72,7 +72,7 @@ def subnetwork(
     key: str,
 ) -> Subnetwork:
     """Choose the nodes that :func:`edge2torch.pl.graph` shows; its documentation gives the rule."""
-    means = mean_scores(adata, None, key)
+    means = mean_scores(adata, None, key, target)
     name = means.index[0] if group is None else check_names("group", str(group), means.index)[0]
     of_nodes = means.T[name]
     if nodes is None:
