@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from h5py import Group
 
 #: where parts are until all of them are written; a part of ``uns``, since readers know no others
-UNFINISHED = "uns/edge2torch_unfinished"
+UNFINISHED = "edge2torch_unfinished"
 
 
 def replace_parts(root: Group, parts: Mapping[str, Any], stale: Iterable[str] = ()) -> None:
@@ -29,18 +29,19 @@ def replace_parts(root: Group, parts: Mapping[str, Any], stale: Iterable[str] = 
     for place in {"uns", *(path.split("/")[0] for path in parts)}:
         if place not in root:
             write_elem(root, place, {})
-    root.pop(UNFINISHED, None)
+    uns = root["uns"]
+    uns.pop(UNFINISHED, None)
     try:
-        write_elem(root, UNFINISHED, {})
+        write_elem(uns, UNFINISHED, {})
         for number, part in enumerate(parts.values()):
-            write_elem(root[UNFINISHED], str(number), part)
+            write_elem(uns[UNFINISHED], str(number), part)
     except BaseException:
-        root.pop(UNFINISHED, None)
+        uns.pop(UNFINISHED, None)
         raise
     for path in {*stale, *parts}:
         if path in root:
             del root[path]
     for number, path in enumerate(parts):
-        root.move(f"{UNFINISHED}/{number}", path)
-    del root[UNFINISHED]
+        root.move(f"uns/{UNFINISHED}/{number}", path)
+    del uns[UNFINISHED]
     root.file.flush()

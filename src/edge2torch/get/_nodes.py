@@ -31,9 +31,9 @@ def nodes(adata: AnnData | MuData, *, of: str = "scores", key: str = _keys.DEFAU
 
     Returns
     -------
-    A new AnnData: ``X`` holds the scores (cells x hidden nodes, in units of the logit) or the activations, ``var`` the
-    rows of ``uns[key]["nodes"]`` for these nodes; ``obs``, embeddings in ``obsm`` and the colours in ``uns`` come along, so
-    that all of ``scanpy.pl`` works on it.
+    A new AnnData: ``X`` holds the scores (cells x hidden nodes, in units of the logit) or the activations, ``var``
+    the rows of ``uns[key]["nodes"]`` for these nodes; ``obs``, embeddings in ``obsm`` and the colours in ``uns`` come
+    along, so that all of ``scanpy.pl`` works on it.
 
     Raises
     ------

@@ -51,6 +51,8 @@ def mean_scores(adata: AnnData | MuData, groupby: str | None, key: str, output: 
 def _of_one_output(ranked: pd.DataFrame, output: str | None) -> pd.DataFrame:
     """Scores for one output in each group, out of those for all outputs."""
     outputs = ranked["output"].astype(str)
+    if output is not None:
+        check_names("target", output, outputs.unique())
     chosen = ranked[outputs == (ranked["group"] if output is None else output)]
     without = ranked["group"][~ranked["group"].isin(chosen["group"])].unique()
     if len(without):
