@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from edge2torch._checks import check_seed, check_whole
 from edge2torch.attribution.methods import METHODS, Method, check_activations
+from edge2torch.attribution.walk import find_edge_model
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.nn import EdgeLinear, EdgeModel, NodeDropout
 from edge2torch.nn.state import evaluating, seeded
@@ -158,20 +159,6 @@ def _scores(model: nn.Module, layer: nn.Module | Tensor | None, method: Method, 
                 part = explain.attribute(x[rows].detach().clone().requires_grad_(), **arguments)
             scores.append(part.detach().cpu())
     return torch.cat(scores)
-
-
-def find_edge_model(model: nn.Module) -> EdgeModel:
-    """Find the compiled model inside a model.
-
-    Raises
-    ------
-    Edge2TorchError
-        If there is none, or more than one.
-    """
-    found = [module for module in model.modules() if isinstance(module, EdgeModel)]
-    if len(found) != 1:
-        raise Edge2TorchError(f"model must hold one model from compile_graph; it holds {len(found)}")
-    return found[0]
 
 
 class _OneOutput(nn.Module):

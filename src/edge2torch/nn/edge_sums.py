@@ -147,7 +147,8 @@ def _run_sums(weight: Tensor, state: Tensor, index: Sequence[Tensor]) -> Tensor:
     return sums(weight, state, source, offsets)
 
 
-def _run_products(state: Tensor, other: Tensor, index: Sequence[Tensor]) -> Tensor:
+def edge_products(state: Tensor, other: Tensor, index: Sequence[Tensor]) -> Tensor:
+    """For every edge, sorted by target, the sum over cells of a state at its source times one at its target."""
     source, offsets, target, starts, _, inverse = index
     if other.shape[0] > state.shape[0]:
         return products(other, state, offsets, source)
@@ -187,7 +188,7 @@ def _sums_op(weight: Tensor, state: Tensor, index: Sequence[Tensor]) -> Tensor:
 
 @torch.library.custom_op("edge2torch::edge_products", mutates_args=())
 def _products_op(state: Tensor, other: Tensor, index: Sequence[Tensor]) -> Tensor:
-    return _run_products(state, other, index)
+    return edge_products(state, other, index)
 
 
 @_sums_op.register_fake
@@ -277,7 +278,7 @@ class _Products(_Function):
     @staticmethod
     def forward(*inputs: Tensor) -> Tensor:
         state, other, *index = inputs
-        return _run_products(state, other, index)
+        return edge_products(state, other, index)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:

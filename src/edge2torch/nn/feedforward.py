@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from edge2torch.nn.edge_linear import EdgeLinear
+from edge2torch.nn.edge_sums import products
 from edge2torch.nn.model import EdgeModel
 from edge2torch.nn.norm import NodeNorm
 from edge2torch.nn.sweep import can_sweep, sweep
@@ -178,6 +179,20 @@ class FeedforwardModel(EdgeModel):
     def linears(self) -> list[EdgeLinear]:
         """The parts that hold weights, in the order of ``edge_of_weight``."""
         return [block.linear for block in self.layers()]
+
+    def products_from_inputs(self, change: Tensor, of_sums: Sequence[Tensor]) -> Tensor:
+        """For the weights of edges from inputs, sum products, see :meth:`EdgeModel.products_from_inputs`."""
+        index = self.sweep_index
+        return products(change, of_sums[0], index.input_starts, index.target[: index.n_from_inputs])
+
+    def products_between(self, moved: Sequence[Tensor], of_sums: Sequence[Tensor]) -> Tensor:
+        """For the weights of all other edges, sum products, see :meth:`EdgeModel.products_between`."""
+        index = self.sweep_index
+        return products(moved[0], of_sums[0], index.all_starts, index.target[index.n_from_inputs :])
+
+    def in_order(self, from_inputs: Tensor, between: Tensor) -> Tensor:
+        """Put the products in the order of ``edge_of_weight``."""
+        return torch.cat([from_inputs, between]).index_select(0, self.sweep_index.inverse)
 
     def units_of(self, block: int) -> slice:
         """Which of the units behind the inputs are in a block."""

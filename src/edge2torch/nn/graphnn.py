@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -90,6 +90,28 @@ class GraphModel(StepModel):
         """Add up the channels of each node: (cells, nodes x channels) to (cells, nodes)."""
         of_channels: Tensor = states.unflatten(1, (-1, self.width))
         return of_channels.sum(dim=2)
+
+    def products_from_inputs(self, change: Tensor, of_sums: Sequence[Tensor]) -> Tensor:
+        """For the weights of edges from inputs, sum products, see :meth:`EdgeModel.products_from_inputs`."""
+        lifted = self.mix @ self.lift
+        return super().products_from_inputs(change, [lifted @ self._by_node(grad) for grad in of_sums])
+
+    def products_between(self, moved: Sequence[Tensor], of_sums: Sequence[Tensor]) -> Tensor:
+        """For the weights of all other edges, sum products, see :meth:`EdgeModel.products_between`."""
+        states = [self._by_node(state).flatten(1) for state in moved]
+        return super().products_between(states, [(self.mix.T @ self._by_node(grad)).flatten(1) for grad in of_sums])
+
+    def kept(self, moved: Sequence[Tensor], of_sums: Sequence[Tensor]) -> Tensor:
+        """What arrives at each node from itself by ``B``, shape (nodes,), see :meth:`EdgeModel.kept`."""
+        total = moved[0].new_zeros(len(moved[0]) // self.width)
+        for state, grad in zip(moved, of_sums[1:], strict=False):
+            total += (self._by_node(grad) * (self.keep @ self._by_node(state))).sum(dim=(1, 2))
+        return total
+
+    def _by_node(self, values: Tensor) -> Tensor:
+        """From (nodes x channels, rows) to (nodes, channels, rows)."""
+        by_node: Tensor = values.unflatten(0, (-1, self.width))
+        return by_node
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features (cells, features) to outputs (cells, outputs)."""

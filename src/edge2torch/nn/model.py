@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -132,6 +132,53 @@ class EdgeModel(nn.Module):
             return states
         node = self.node_of_unit[self.units_of(block)].to(states.device)
         return states.new_zeros(len(states), int(node[-1] - node[0]) + 1).index_add_(1, node - node[0], states)
+
+    def states_read(self, states: Sequence[Tensor]) -> list[Tensor]:
+        """From what the blocks return, (cells, units) each, get the states that other nodes read."""
+        return list(states)
+
+    def products_from_inputs(self, change: Tensor, of_sums: Sequence[Tensor]) -> Tensor:
+        """For the weights of edges from inputs, sum the products of what is at the two ends.
+
+        Parameters
+        ----------
+        change
+            Of each feature, shape (features, cells).
+        of_sums
+            Gradients of the sums of units, shape (units, cells): one for all layers, or one for each step.
+
+        Returns
+        -------
+        To be put together by :meth:`edge_flow`, shape (weights,).
+        """
+        raise NotImplementedError
+
+    def products_between(self, moved: Sequence[Tensor], of_sums: Sequence[Tensor]) -> Tensor:
+        """The same for all other edges.
+
+        Parameters
+        ----------
+        moved, of_sums
+            Changes of the states that units read, and gradients of their sums, shapes (units, rows): one for all
+            layers, or one for each step.
+        """
+        raise NotImplementedError
+
+    def edge_flow(self, from_inputs: Tensor, between: Tensor) -> Tensor:
+        """Multiply the products by the weights, and add up those of each edge, shape (edges,) as in the edge list."""
+        flow = self.in_order(from_inputs, between) * torch.cat(self.used_weights())
+        return flow.new_zeros(self.n_edges).index_add(0, self.edge_of_weight, flow)
+
+    def in_order(self, from_inputs: Tensor, between: Tensor) -> Tensor:
+        """Put the products in the order of ``edge_of_weight``."""
+        return torch.cat([from_inputs, between])
+
+    def kept(self, moved: Sequence[Tensor], of_sums: Sequence[Tensor]) -> Tensor:
+        """What arrives at each node from itself, not over an edge, shape (nodes behind the inputs,).
+
+        Parameters are those of :meth:`products_between`.
+        """
+        return moved[0].new_zeros(int(self.node_of_unit[-1]) + 1 - self.n_features)
 
     def used_weights(self) -> list[Tensor]:
         """Weights as they are used, for each of :meth:`linears`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edge2torch.nn.edge_linear import EdgeLinear
-from edge2torch.nn.edge_sums import edge_sums
+from edge2torch.nn.edge_sums import edge_products, edge_sums
 from edge2torch.nn.model import EdgeModel
 from edge2torch.nn.wiring import Wiring
 
@@ -48,10 +48,23 @@ class StepModel(EdgeModel):
     """What the backends have in common that update all nodes at once, step by step."""
 
     site: ClassVar[Literal["layer", "step"]] = "step"
+    from_inputs: EdgeLinear
+    between: EdgeLinear
 
     def units_of(self, block: int) -> slice:
         """Which of the units behind the inputs are in a block: all."""
         return slice(None)
+
+    def products_from_inputs(self, change: Tensor, of_sums: Sequence[Tensor]) -> Tensor:
+        """For the weights of edges from inputs, sum products, see :meth:`EdgeModel.products_from_inputs`."""
+        return edge_products(change, torch.stack(list(of_sums)).sum(dim=0), self.from_inputs.index)
+
+    def products_between(self, moved: Sequence[Tensor], of_sums: Sequence[Tensor]) -> Tensor:
+        """For the weights of all other edges, sum products, see :meth:`EdgeModel.products_between`."""
+        total = moved[0].new_zeros(self.between.weight.shape)
+        for state, grad in zip(moved, of_sums[1:], strict=False):
+            total += edge_products(state, grad, self.between.index)
+        return total
 
 
 def make_steps(units: Wiring, steps: int, repeat: int = 1) -> nn.ModuleList:
@@ -201,6 +214,22 @@ class RecurrentModel(StepModel):
         states += states[-1:] * (len(self.blocks) - len(states))
         return self._read(states[-1]), states
 
+    def states_read(self, states: Sequence[Tensor]) -> list[Tensor]:
+        """From what the blocks return, get the states that other nodes read: a cell that rests keeps its own."""
+        first, *updates = states
+        read, moving = [first], first.new_ones(len(first), 1, dtype=torch.bool)
+        for updated in updates:
+            state, moving = self._settle(read[-1], updated, moving)
+            read.append(state)
+        return read
+
+    def _settle(self, state: Tensor, updated: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
+        """Update the cells that still move, and find those that will."""
+        if self.tolerance is None:
+            return updated, moving
+        change = (updated - state).abs().amax(dim=1, keepdim=True)
+        return torch.where(moving, updated, state), moving & (change > self.tolerance)
+
     def _read(self, state: Tensor) -> Tensor:
         """Read the outputs, (cells, outputs), from the last state."""
         return state.index_select(1, self.output_columns.to(state.device))
@@ -217,13 +246,7 @@ class RecurrentModel(StepModel):
         moving = torch.ones(x.shape[0], 1, dtype=torch.bool, device=x.device)
         for block in self.blocks[1:]:
             updated = block(given + edge_sums(weight, state.T, self.between.index).T)
-            if self.tolerance is None:
-                state = updated
-                yield state
-                continue
-            change = (updated - state).abs().amax(dim=1, keepdim=True)
-            state = torch.where(moving, updated, state)
+            state, moving = self._settle(state, updated, moving)
             yield state
-            moving = moving & (change > self.tolerance)
-            if self._may_look(moving) and not moving.any():
+            if self.tolerance is not None and self._may_look(moving) and not moving.any():
                 return

@@ -42,28 +42,37 @@ def can_sweep(model: FeedforwardModel, x: Tensor) -> bool:
 
 def sweep(model: FeedforwardModel, x: Tensor, *, all_units: bool = False) -> Tensor:
     """Map features (cells, features) to outputs (cells, outputs), or to the states of all units behind the inputs."""
-    weight = torch.cat([block.linear.edge_weight() for block in model.layers()])
-    biases: list[Tensor] = [block.linear.bias for block in model.layers() if block.linear.bias is not None]
-    bias = torch.cat(biases) if biases else None
-    norms = _norms(model)
-    scale = torch.cat([norm.norm.weight for norm in norms]) if norms else None
-    shift = torch.cat([norm.norm.bias for norm in norms]) if norms else None
+    weight, bias, scale, shift = parameters(model)
     dtype = autocast_dtype(x)
     if dtype is not None:
         x, weight, bias = x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
     given = (x, weight, bias, scale, shift)
     learns = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in given)
-    at_once = len(x) if any(norm.looks_at_batch(len(x)) for norm in norms) else CELLS_AT_ONCE
-    plan = _Plan(model, model.sweep_index, learns, all_units, at_once)
+    at_once = len(x) if any(norm.looks_at_batch(len(x)) for norm in _norms(model)) else CELLS_AT_ONCE
+    plan = Plan(model, model.sweep_index, learns, all_units, at_once)
     out: Tensor = _Sweep.apply(plan, *given)  # type: ignore[no-untyped-call]
     return out
+
+
+def parameters(model: FeedforwardModel) -> Given:
+    """What a model computes with, constraints applied."""
+    biases: list[Tensor] = [block.linear.bias for block in model.layers() if block.linear.bias is not None]
+    norms = _norms(model)
+    return Given(
+        torch.cat([block.linear.edge_weight() for block in model.layers()]),
+        torch.cat(biases) if biases else None,
+        torch.cat([norm.norm.weight for norm in norms]) if norms else None,
+        torch.cat([norm.norm.bias for norm in norms]) if norms else None,
+    )
 
 
 def _norms(model: FeedforwardModel) -> list[NodeNorm]:
     return [block.norm for block in model.layers() if block.norm is not None]
 
 
-class _Plan(NamedTuple):
+class Plan(NamedTuple):
+    """What is computed, and how."""
+
     model: FeedforwardModel
     edges: SweepIndex
     learns: bool
@@ -71,7 +80,7 @@ class _Plan(NamedTuple):
     at_once: int
 
 
-class _Given(NamedTuple):
+class Given(NamedTuple):
     """What a model computes with.
 
     Attributes
@@ -88,7 +97,7 @@ class _Given(NamedTuple):
     shift: Tensor | None
 
 
-class _States(NamedTuple):
+class States(NamedTuple):
     """What the way back needs.
 
     Attributes
@@ -110,11 +119,11 @@ class _States(NamedTuple):
 
 class _Sweep(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, plan: _Plan, x: Tensor, *given: Tensor | None) -> Tensor:
+    def forward(ctx: Any, plan: Plan, x: Tensor, *given: Tensor | None) -> Tensor:
         kept: list[Tensor] = []
         outputs = []
         for cells in x.split(plan.at_once):
-            states = _forth(plan, node_major(cells.T), _Given(*given))  # type: ignore[arg-type]
+            states = forth(plan, node_major(cells.T), Given(*given))  # type: ignore[arg-type]
             outputs.append(states.units if plan.all_units else states.units.index_select(0, plan.edges.outputs))
             if plan.learns:
                 kept += [states.inputs, states.units, *states.norms, *states.before, *states.after]
@@ -128,7 +137,7 @@ class _Sweep(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, scale, shift, *kept = ctx.saved_tensors
         needs_x, needs_weight, needs_bias, *needs_norms = ctx.needs_input_grad[1:]
-        given = _Given(weight, bias, scale, shift)
+        given = Given(weight, bias, scale, shift)
         if torch.is_grad_enabled():
             wanted = [t for t, needed in zip((x, *given), ctx.needs_input_grad[1:], strict=True) if needed]
             found = iter(torch.autograd.grad(_again(ctx.plan, x, given), wanted, grad, create_graph=True))
@@ -142,10 +151,10 @@ class _Sweep(torch.autograd.Function):
             inputs, units, *around = kept[i * each : (i + 1) * each]
             norms, around = around[:n_norms], around[n_norms:]
             half = len(around) // 2
-            states = _States(inputs, units, norms, around[:half], around[half:])
-            of_sums, of_norms_here = _back(ctx.plan, states, by_source, part)
+            states = States(inputs, units, norms, around[:half], around[half:])
+            of_sums, of_norms_here = back(ctx.plan, states, by_source, part)
             if needs_x:
-                of_x.append(_of_inputs(edges, by_source, of_sums))
+                of_x.append(of_inputs(edges, by_source, of_sums))
             if needs_weight:
                 of_weight.append(_of_weights(edges, states, of_sums))
             if needs_bias:
@@ -161,22 +170,32 @@ class _Sweep(torch.autograd.Function):
         )
 
 
-def _forth(plan: _Plan, inputs: Tensor, parameters: _Given) -> _States:
+def forth(plan: Plan, inputs: Tensor, given: Given) -> States:
     """Compute all states from those of the inputs, (inputs, cells)."""
+    by_target = given.weight.index_select(0, plan.edges.by_target)
+    from_inputs = sums_from_inputs(plan.edges, by_target, inputs)
+    if given.bias is not None:
+        from_inputs += given.bias[:, None]
+    return onwards(plan, inputs, from_inputs, by_target, given)
+
+
+def sums_from_inputs(edges: SweepIndex, by_target: Tensor, inputs: Tensor) -> Tensor:
+    """Sum over the edges from inputs alone: (inputs, cells) to (units, cells)."""
+    n = edges.n_from_inputs
+    return sums(by_target[:n], inputs, edges.source[:n], edges.input_offsets)
+
+
+def onwards(plan: Plan, inputs: Tensor, from_inputs: Tensor, by_target: Tensor, given: Given) -> States:
+    """Compute all states from the part of their sums that does not come from other units, (units, cells)."""
     model, edges, learns, *_ = plan
-    weight, bias, *_ = parameters
-    norms = [[part.detach().requires_grad_(learns) for part in pair] for pair in _by_layer(model, parameters)]
-    sorted_weight = weight.index_select(0, edges.by_target)
-    weight, source = sorted_weight[edges.n_from_inputs :], edges.source[edges.n_from_inputs :]
-    given = sums(sorted_weight[: edges.n_from_inputs], inputs, edges.source[: edges.n_from_inputs], edges.input_offsets)
-    if bias is not None:
-        given += bias[:, None]
-    units = torch.empty_like(given)
+    norms = [[part.detach().requires_grad_(learns) for part in pair] for pair in _by_layer(model, given)]
+    weight, source = by_target[edges.n_from_inputs :], edges.source[edges.n_from_inputs :]
+    units = torch.empty_like(from_inputs)
     before, after = [], []
     for k, (block, offsets) in enumerate(zip(model.layers(), edges.of_layers(edges.offsets), strict=True)):
         here = slice(edges.bounds[k], edges.bounds[k + 1])
         first, last = edges.edges_in[k : k + 2]
-        total = given[here]
+        total = from_inputs[here]
         if first < last:
             total = sums(weight[first:last], units, source[first:last], offsets).add_(total)
         state = total
@@ -188,12 +207,12 @@ def _forth(plan: _Plan, inputs: Tensor, parameters: _Given) -> _States:
                 before.append(total)
                 after.append(state)
         units[here] = state.detach()
-    return _States(inputs, units, [part for pair in norms for part in pair], before, after)
+    return States(inputs, units, [part for pair in norms for part in pair], before, after)
 
 
-def _by_layer(model: FeedforwardModel, parameters: _Given) -> list[tuple[Tensor, ...]]:
+def _by_layer(model: FeedforwardModel, given: Given) -> list[tuple[Tensor, ...]]:
     """Scale and shift of the normalisation of each layer; nothing for layers without."""
-    scale, shift = parameters.scale, parameters.shift
+    scale, shift = given.scale, given.shift
     if scale is None or shift is None:
         return [()] * len(model.blocks)
     sizes = [norm.norm.num_features for norm in _norms(model)]
@@ -201,8 +220,13 @@ def _by_layer(model: FeedforwardModel, parameters: _Given) -> list[tuple[Tensor,
     return [() if block.norm is None else next(pairs) for block in model.layers()]
 
 
-def _back(plan: _Plan, states: _States, by_source: Tensor, grad: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """From the gradient of what the sweep returned, (cells, units), to those of all sums, (units, cells), and norms."""
+def back(
+    plan: Plan, states: States, by_source: Tensor, grad: Tensor, kept: Tensor | None = None
+) -> tuple[Tensor, list[Tensor]]:
+    """From the gradient of what the sweep returned, (cells, units), to those of all sums, (units, cells), and norms.
+
+    The gradients of all states, (units, cells), are written into ``kept``.
+    """
     model, edges, _, all_units, _ = plan
     weight, target = by_source[edges.n_from_inputs :], edges.target[edges.n_from_inputs :]
     of_sums = torch.empty_like(states.units)
@@ -221,6 +245,8 @@ def _back(plan: _Plan, states: _States, by_source: Tensor, grad: Tensor) -> tupl
         elif columns.numel():
             of_states[columns.to(grad.device)] = grad[:, n_read - columns.numel() : n_read].T
             n_read -= columns.numel()
+        if kept is not None:
+            kept[here] = of_states
         block = model.layers()[k]
         if block.finishes:
             total, state = around.pop()
@@ -231,30 +257,31 @@ def _back(plan: _Plan, states: _States, by_source: Tensor, grad: Tensor) -> tupl
     return of_sums, of_norms
 
 
-def _of_inputs(edges: SweepIndex, by_source: Tensor, of_sums: Tensor) -> Tensor:
+def of_inputs(edges: SweepIndex, by_source: Tensor, of_sums: Tensor) -> Tensor:
+    """From the gradients of all sums, (units, cells), to those of the inputs, (inputs, cells)."""
     n = edges.n_from_inputs
     return sums(by_source[:n], of_sums, edges.target[:n], edges.input_starts)
 
 
-def _of_weights(edges: SweepIndex, states: _States, of_sums: Tensor) -> Tensor:
+def _of_weights(edges: SweepIndex, states: States, of_sums: Tensor) -> Tensor:
     n = edges.n_from_inputs
     from_inputs = products(states.inputs, of_sums, edges.input_starts, edges.target[:n])
     between = products(states.units, of_sums, edges.all_starts, edges.target[n:])
     return torch.cat([from_inputs, between]).index_select(0, edges.inverse)
 
 
-def _again(plan: _Plan, x: Tensor, parameters: _Given) -> Tensor:
+def _again(plan: Plan, x: Tensor, given: Given) -> Tensor:
     """Compute what the sweep returned once more, by operations that autograd knows: for gradients of gradients."""
     layers: list[FeedforwardLayerBlock] = plan.model.layers()
     if any(block.dropout is not None and block.dropout.training for block in layers):
         raise Edge2TorchError("second derivatives need a model without dropout: call model.eval() first")
     if any(norm.looks_at_batch(len(x)) for norm in _norms(plan.model)):  # the running statistics would move twice
         raise Edge2TorchError("second derivatives need batch normalisation in evaluation mode: call model.eval() first")
-    weight, bias, *_ = parameters
+    weight, bias, *_ = given
     weights = weight.split([block.linear.weight.numel() for block in layers])
     biases = [None] * len(layers) if bias is None else bias.split([block.linear.index.n_targets for block in layers])
     states = [x]
-    norms = _by_layer(plan.model, parameters)
+    norms = _by_layer(plan.model, given)
     for block, weight_here, bias_here, norm in zip(layers, weights, biases, norms, strict=True):
         total = edge_sums(weight_here, block.gather(states).T, block.linear.index)
         states.append(block.finish((total if bias_here is None else total + bias_here[:, None]).T, *norm))
