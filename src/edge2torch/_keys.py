@@ -23,6 +23,8 @@ CROSS_VALIDATION = "cross_validation"
 TRIALS = "trials"
 RANK_NODES = "rank_nodes"
 CONTROLS = "controls"
+COMPLETENESS = "completeness"
+EDGE_SCORES = "edge_scores"
 
 
 class Made(NamedTuple):
@@ -113,6 +115,11 @@ class Keys:
         return f"{self.key}_nodes"
 
     @property
+    def activations(self) -> str:
+        """States of hidden nodes, cells x hidden nodes, in ``obsm``."""
+        return f"{self.key}_activations"
+
+    @property
     def features(self) -> str:
         """Scores of genes: genes x outputs in ``varm``, cells x input genes in ``obsm``."""
         return f"{self.key}_features"
@@ -164,4 +171,8 @@ class Keys:
     @property
     def of_interpret(self) -> Made:
         """Everything that holds only as long as the scores do."""
-        return Made(parts=(RANK_NODES,), slots=(self.nodes, self.features), steps=("interpret",))
+        return Made(
+            parts=(RANK_NODES, COMPLETENESS, EDGE_SCORES),
+            slots=(self.nodes, self.activations, self.features),
+            steps=("interpret",),
+        )

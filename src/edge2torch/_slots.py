@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from edge2torch import _keys
+from edge2torch._in_place import replace_parts
+from edge2torch._modalities import is_mudata
 from edge2torch.errors import Edge2TorchError, some
 
 if TYPE_CHECKING:
@@ -40,8 +42,6 @@ def check_adata(adata: object, name: str = "adata", *, copy: bool = False, writt
     """
     from anndata import AnnData
 
-    from edge2torch.cells import is_mudata
-
     if not isinstance(adata, AnnData) and not is_mudata(adata):
         raise Edge2TorchError(f"{name} must be an AnnData or MuData, not {type(adata).__name__}")
     data: Any = adata
@@ -54,10 +54,7 @@ def check_adata(adata: object, name: str = "adata", *, copy: bool = False, writt
             "pass all cells"
         )
     if copy and data.isbacked:
-        raise Edge2TorchError(
-            f"{name} is in a file and copy=True: pass copy=False, which changes the file only when you write it, or "
-            f"{name}.to_memory()"
-        )
+        raise Edge2TorchError(f"{name} is in a file and copy=True: pass copy=False, or {name}.to_memory()")
 
 
 def _check_tables(data: Any, name: str) -> None:
@@ -116,6 +113,7 @@ def write(
     obsm: Mapping[str, Any] | None = None,
     varm: Mapping[str, Any] | None = None,
     stale: _keys.Made = _keys.NOTHING,
+    in_file: bool = False,
 ) -> None:
     """Write everything a function made, in one go.
 
@@ -133,6 +131,8 @@ def write(
         Columns and arrays to set.
     stale
         What no longer holds, and is removed.
+    in_file
+        Whether to write it also into the file behind ``adata``, first; see :func:`is_open_file`.
     """
     if adata.is_view:
         adata._init_as_actual(adata.copy())
@@ -141,12 +141,32 @@ def write(
     steps = {name: step for name, step in result.get(_keys.PARAMS, {}).items() if name not in stale.steps}
     steps.update({step: {**_plain(arguments), **_version()} for step, arguments in (called or {}).items()})
     result[_keys.PARAMS] = steps
+    if in_file:
+        _write_into_file(adata, {f"uns/{key}": result}, {"obsm": obsm or {}, "varm": varm or {}}, stale)
     for place, parts in ((adata.obs, obs or {}), (adata.obsm, obsm or {}), (adata.varm, varm or {})):
         for name in [name for name in stale.slots if name in place]:
             del place[name]
         for name, value in parts.items():
             place[name] = value
     adata.uns[key] = result
+
+
+def is_open_file(adata: AnnData | MuData) -> bool:
+    """Whether results are written into a file at once: that of an AnnData which was opened with ``backed="r+"``."""
+    if not adata.isbacked or is_mudata(adata):
+        return False
+    file: Any = adata.file
+    if not file.is_open:
+        file.open()
+    return bool(file["/"].file.mode == "r+")
+
+
+def _write_into_file(
+    adata: AnnData | MuData, parts: Mapping[str, Any], places: Mapping[str, Mapping[str, Any]], stale: _keys.Made
+) -> None:
+    named = {f"{place}/{name}": value for place, values in places.items() for name, value in values.items()}
+    file: Any = adata.file
+    replace_parts(file["/"], {**named, **parts}, [f"{place}/{name}" for place in places for name in stale.slots])
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class Edge2TorchError(ValueError):
@@ -25,3 +26,18 @@ def some(items: Iterable[object], limit: int = 5) -> str:
     shown = [repr(item) for item in items]
     rest = len(shown) - limit
     return ", ".join(shown[:limit]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def did_you_mean(name: object, known: Iterable[object]) -> str:
+    """Ask, at the end of a message on an unknown name, whether one of the nearest known names was meant.
+
+    Examples
+    --------
+    >>> did_you_mean("b cell", ["B cell", "T cell", "NK"])
+    ". Did you mean 'B cell' or 'T cell'?"
+    >>> did_you_mean("zzz", ["B cell"])
+    ''
+    """
+    by_lower = {str(one).lower(): one for one in known}
+    near = [repr(by_lower[found]) for found in get_close_matches(str(name).lower(), by_lower, n=3, cutoff=0.6)]
+    return f". Did you mean {' or '.join(near)}?" if near else ""

@@ -44,10 +44,15 @@ def test_slots(fitted):
     before = {name: set(getattr(fitted, name)) for name in ("obs", "var", "obsm", "varm", "layers", "obsp", "uns")}
     assert e2t.tl.interpret(fitted) is None
     added = {name: set(getattr(fitted, name)) - before[name] for name in before}
-    assert added == {**{name: set() for name in before}, "obsm": {"e2t_nodes"}, "varm": {"e2t_features"}}
+    assert added == {
+        **{name: set() for name in before},
+        "obsm": {"e2t_nodes", "e2t_activations"},
+        "varm": {"e2t_features"},
+    }
     parts = {"graph", "nodes", "params", "coverage", "summary", "model", "history", "metrics", "metrics_of_outputs"}
-    assert set(fitted.uns["e2t"]) == parts | {"rank_nodes"}
-    for array, shape in ((fitted.obsm["e2t_nodes"], (42, 3)), (fitted.varm["e2t_features"], (12, 3))):
+    assert set(fitted.uns["e2t"]) == parts | {"rank_nodes", "completeness"}
+    per_cell = [(fitted.obsm[name], (42, 3)) for name in ("e2t_nodes", "e2t_activations")]
+    for array, shape in (*per_cell, (fitted.varm["e2t_features"], (12, 3))):
         assert type(array) is np.ndarray
         assert array.dtype == np.float32
         assert array.shape == shape
@@ -95,7 +100,7 @@ def test_the_class_that_is_explained(fitted, target):
     labels = {"label": fitted.obs["kind"], "predicted": fitted.obs["e2t_pred"]}.get(target, [target] * 42)
     e2t.tl.interpret(fitted, target=target, n_steps=7, cell_features=True)
     model, x = inputs_of(fitted)
-    by_hand = captum.attr.IntegratedGradients(model).attribute(x, target=positions(fitted, labels), n_steps=7)
+    by_hand = captum.attr.IntegratedGradients(model).attribute(x, target=positions(fitted, labels), n_steps=8)
     np.testing.assert_allclose(fitted.obsm["e2t_features"], by_hand, atol=1e-5)
     means = e2t.get.features(fitted)
     for name in outputs(fitted):
@@ -155,24 +160,25 @@ def test_ranks_are_means_over_groups(fitted, groupby):
 
 
 PAIRS = {
-    "IntegratedGradients": ("LayerConductance", {"n_steps": 9}),
-    "DeepLift": ("LayerDeepLift", {}),
-    "InputXGradient": ("LayerGradientXActivation", {}),
-    "FeatureAblation": ("LayerFeatureAblation", {}),
+    # conductance looks at one point more than it takes steps
+    "IntegratedGradients": ("LayerConductance", {"n_steps": 10}, {"n_steps": 9}),
+    "DeepLift": ("LayerDeepLift", {}, {}),
+    "InputXGradient": ("LayerGradientXActivation", {}, {}),
+    "FeatureAblation": ("LayerFeatureAblation", {}, {}),
 }
 
 
 @pytest.mark.parametrize("by_node", [False, True], ids=["named by features", "named by nodes"])
 @pytest.mark.parametrize("method", PAIRS)
 def test_methods_equal_captum_by_hand(fitted, method, by_node):
-    counterpart, steps = PAIRS[method]
-    e2t.tl.interpret(fitted, method=counterpart if by_node else method, cell_features=True, **steps)
+    counterpart, of_features, of_nodes = PAIRS[method]
+    e2t.tl.interpret(fitted, method=counterpart if by_node else method, cell_features=True, **of_nodes)
     model, x = inputs_of(fitted)
     target = positions(fitted, fitted.obs["kind"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Captum's own, on hooks and gradients
-        features = getattr(captum.attr, method)(model).attribute(x, target=target, **steps)
-        nodes = getattr(captum.attr, counterpart)(model, model.blocks[0]).attribute(x, target=target, **steps)
+        features = getattr(captum.attr, method)(model).attribute(x, target=target, **of_features)
+        nodes = getattr(captum.attr, counterpart)(model, model.blocks[0]).attribute(x, target=target, **of_nodes)
     np.testing.assert_allclose(fitted.obsm["e2t_features"], features.detach(), atol=1e-5)
     np.testing.assert_allclose(fitted.obsm["e2t_nodes"], nodes.detach(), atol=1e-5)
 
@@ -211,10 +217,10 @@ def test_the_size_of_batches_makes_no_difference(fitted, batch_size):
 
 
 def test_more_cells_than_are_read_at_once(fitted, monkeypatch):
-    from edge2torch.tl import _interpret
+    from edge2torch.tl import _scores
 
     expected = e2t.tl.interpret(fitted, n_steps=4, copy=True)
-    monkeypatch.setattr(_interpret, "CELLS_AT_ONCE", 5)
+    monkeypatch.setattr(_scores, "CELLS_AT_ONCE", 5)
     e2t.tl.interpret(fitted, n_steps=4)
     np.testing.assert_allclose(fitted.obsm["e2t_nodes"], expected.obsm["e2t_nodes"], atol=1e-5)
     np.testing.assert_allclose(fitted.varm["e2t_features"], expected.varm["e2t_features"], atol=1e-5)

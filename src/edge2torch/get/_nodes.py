@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from anndata import AnnData
 
 from edge2torch import _keys, _slots
+from edge2torch._checks import check_choice
 from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
@@ -15,44 +16,62 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 
-def nodes(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> AnnData:
-    """Get the scores of the hidden nodes as cells by nodes.
+def nodes(adata: AnnData | MuData, *, of: str = "scores", key: str = _keys.DEFAULT) -> AnnData:
+    """Get the scores, or the activations, of the hidden nodes as cells by nodes.
 
     Parameters
     ----------
     adata
         With a result of :func:`edge2torch.tl.interpret`.
+    of
+        ``"scores"``: how much each node contributes to what is explained in a cell. ``"activations"``: its state in the
+        cell, whose sign and scale are the network's own.
     key
         Name of the result.
 
     Returns
     -------
-    A new AnnData: ``X`` holds the scores (cells x hidden nodes, in units of the logit), ``var`` the rows of
-    ``uns[key]["nodes"]`` for these nodes; ``obs``, embeddings in ``obsm`` and the colours in ``uns`` come along, so
-    that all of ``scanpy.pl`` works on it.
+    A new AnnData: ``X`` holds the scores (cells x hidden nodes, in units of the logit) or the activations, ``var``
+    the rows of ``uns[key]["nodes"]`` for these nodes; ``obs``, embeddings in ``obsm`` and the colours in ``uns`` come
+    along, so that all of ``scanpy.pl`` works on it.
 
     Raises
     ------
     Edge2TorchError
-        If there are no scores, or they do not fit the table of nodes.
+        If there are none, or they do not fit the table of nodes.
     """
+    check_choice("of", of, ("scores", "activations"))
     keys = _keys.Keys(key)
     table = hidden_nodes(adata, key)
-    if keys.nodes not in adata.obsm:
-        raise Edge2TorchError(f"adata.obsm has no {keys.nodes!r}: run e2t.tl.interpret first")
-    scores = adata.obsm[keys.nodes]
+    slot = keys.nodes if of == "scores" else keys.activations
+    if slot not in adata.obsm:
+        raise Edge2TorchError(f"adata.obsm has no {slot!r}: {_why(adata, key)}")
+    scores = adata.obsm[slot]
     if scores.shape[1] != len(table):
         raise Edge2TorchError(
-            f"adata.obsm[{keys.nodes!r}] has {scores.shape[1]:,} columns, but uns[{key!r}]['nodes'] has "
+            f"adata.obsm[{slot!r}] has {scores.shape[1]:,} columns, but uns[{key!r}]['nodes'] has "
             f"{len(table):,} hidden nodes: run e2t.tl.interpret again"
         )
     made = AnnData(X=scores.copy(), obs=adata.obs.copy(), var=table.set_index("node", drop=True))
     made.var.index.name = None
     # a MuData says in obsm which cells a modality has
-    own = {keys.nodes, keys.features, keys.proba, *getattr(adata, "mod", ())}
+    own = {keys.nodes, keys.activations, keys.features, keys.proba, *getattr(adata, "mod", ())}
     made.obsm.update({name: value.copy() for name, value in adata.obsm.items() if name not in own})
     made.uns.update({name: deepcopy(value) for name, value in adata.uns.items() if name.endswith("_colors")})
     return made
+
+
+def _why(adata: AnnData | MuData, key: str) -> str:
+    """Why there are no results for single cells, and what to do."""
+    called = _slots.params(adata, key, "interpret")
+    if not called.get("per_cell", True):
+        return "e2t.tl.interpret was called with per_cell=False; means are in uns[key]['rank_nodes']"
+    if str(called.get("target")) == "all":
+        return (
+            "with target='all', a cell has scores for every output, which are not kept; means are in "
+            "uns[key]['rank_nodes']. For scores of single cells, run e2t.tl.interpret with another target"
+        )
+    return "run e2t.tl.interpret first"
 
 
 def hidden_nodes(adata: AnnData | MuData, key: str) -> pd.DataFrame:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 
-def mean_scores(adata: AnnData | MuData, groupby: str | None, key: str) -> pd.DataFrame:
+def mean_scores(adata: AnnData | MuData, groupby: str | None, key: str, output: str | None = None) -> pd.DataFrame:
     """Mean score of each hidden node in each group of cells, groups x nodes.
 
     Parameters
@@ -27,10 +27,15 @@ def mean_scores(adata: AnnData | MuData, groupby: str | None, key: str) -> pd.Da
         Column of ``adata.obs``; ``None`` for the means that ``e2t.tl.interpret`` wrote.
     key
         Name of the result.
+    output
+        Which output is explained, where ``e2t.tl.interpret`` explained all in every cell; ``None`` for the one that has
+        the name of the group.
     """
     ranked = pd.DataFrame(_slots.results(adata, key, _keys.RANK_NODES, "e2t.tl.interpret"))
     if groupby is None:
         ranked = ranked.astype({"group": str, "node": str})
+        if "output" in ranked:
+            ranked = _of_one_output(ranked, output)
         means = ranked.pivot_table(values="score", index="group", columns="node")
         return means.reindex(index=ranked["group"].unique(), columns=ranked["node"].unique())
     if groupby not in adata.obs:
@@ -41,6 +46,22 @@ def mean_scores(adata: AnnData | MuData, groupby: str | None, key: str) -> pd.Da
         raise Edge2TorchError(f"adata.obs[{groupby!r}] is missing in all cells")
     means = pd.DataFrame(scores.groupby(groups, observed=True).mean())
     return means.set_axis(means.index.astype(str))
+
+
+def _of_one_output(ranked: pd.DataFrame, output: str | None) -> pd.DataFrame:
+    """Scores for one output in each group, out of those for all outputs."""
+    outputs = ranked["output"].astype(str)
+    if output is not None:
+        check_names("target", output, outputs.unique())
+    chosen = ranked[outputs == (ranked["group"] if output is None else output)]
+    without = ranked["group"][~ranked["group"].isin(chosen["group"])].unique()
+    if len(without):
+        raise Edge2TorchError(
+            f"{len(without):,} groups are no outputs of the model: {some(without)}. After e2t.tl.interpret with "
+            "target='all', groups have scores for every output: run it with another target, or with a groupby whose "
+            "groups are the outputs"
+        )
+    return chosen
 
 
 def name_of_groups(adata: AnnData | MuData, key: str) -> str:

@@ -8,6 +8,7 @@ from math import inf, log, nan
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
+import numpy as np
 
 from edge2torch import _slots
 from edge2torch.errors import Edge2TorchError, some
@@ -15,6 +16,7 @@ from edge2torch.get import features as get_features
 from edge2torch.get import graph as get_graph
 from edge2torch.graph.graph import INPUT, OUTPUT
 from edge2torch.pl._choose import check_names, mean_scores
+from edge2torch.tl._explained import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +74,7 @@ def subnetwork(
     key: str,
 ) -> Subnetwork:
     """Choose the nodes that :func:`edge2torch.pl.graph` shows; its documentation gives the rule."""
-    means = mean_scores(adata, None, key)
+    means = mean_scores(adata, None, key, target)
     name = means.index[0] if group is None else check_names("group", str(group), means.index)[0]
     of_nodes = means.T[name]
     if nodes is None:
@@ -103,8 +105,10 @@ def _class_of(
     if target is not None:
         label = check_names("target", target, output_of)[0]
         return label, output_of[label]
-    explained = str(_slots.params(adata, key, "interpret").get("target"))
-    for label in (explained, group):
+    explained = _slots.params(adata, key, "interpret").get("target", "label")
+    is_word = isinstance(explained, str) and explained in WORDS
+    named = "" if is_word else str(np.ravel(explained)[0])  # a name in a list is a name in any case
+    for label in (named, group):
         if label in output_of:
             return label, output_of[label]
     raise Edge2TorchError(
