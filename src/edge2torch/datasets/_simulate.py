@@ -54,7 +54,7 @@ def simulate(
     n_donors: int | None = None,
     nested: bool = False,
     donor_sd: float = 0.3,
-    mean_counts: float = 0.25,
+    mean_counts: float = 0.3,
     gene_means: Mapping[str, float] | pd.Series | None = None,
     library_sd: float = 0.35,
     dropout: float = 0.0,
@@ -116,8 +116,8 @@ def simulate(
     donor_sd
         Standard deviation of the log2 fold changes between donors, of each gene by itself.
     mean_counts
-        Mean count of a gene in a cell: about 0.24 (Reactome, Hallmark) to 0.3 (CollecTRI) for genes of priors in
-        PBMC3k.
+        Mean count of a gene in a cell: 0.26 (Reactome, Hallmark) to 0.33 (CollecTRI) for genes of priors that are seen
+        in at least three cells of PBMC3k.
     gene_means
         Mean count in a cell for each gene of the graph, by name, for example in real cells; ``None`` to draw them.
     library_sd

@@ -7,13 +7,17 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.stats import truncnorm
 
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import name_apart
 
 Numbers = npt.NDArray[np.float64]
-#: standard deviation of the natural logarithm of the mean counts of genes, and of their dispersions around the trend
-MEAN_SD, DISPERSION_SD = 2.0, 0.7
+#: standard deviation of the natural logarithm of mean counts, and how many of them below its mean genes are too rare to
+#: be among those that were measured
+MEAN_SD, RAREST = 2.0, -1.5
+#: standard deviation of the natural logarithm of dispersions around their trend
+DISPERSION_SD = 0.7
 
 
 def make_genes(
@@ -33,8 +37,11 @@ def make_genes(
 
 
 def draw_means(n_genes: int, mean_counts: float, generator: np.random.Generator) -> Numbers:
-    """Draw the mean count of each gene from a log-normal distribution; their mean is ``mean_counts``."""
-    means = np.exp(MEAN_SD * generator.standard_normal(n_genes))
+    """Draw the mean count of each gene from a log-normal distribution without its lower end, 7% of it.
+
+    The mean of all is ``mean_counts``.
+    """
+    means = np.exp(MEAN_SD * truncnorm.rvs(RAREST, np.inf, size=n_genes, random_state=generator))
     return np.asarray(means * (mean_counts / means.mean()))
 
 
