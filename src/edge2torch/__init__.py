@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
-    from edge2torch import get, io, pl, pp, tl
+    from edge2torch import datasets, get, io, pl, pp, tl
     from edge2torch._settings import settings
     from edge2torch.align import align_features_to_input_nodes
     from edge2torch.compile import CompileArtifact, compile_graph
@@ -25,6 +25,7 @@ __all__ = [
     "align_features_to_input_nodes",
     "compile_graph",
     "customize_model",
+    "datasets",
     "get",
     "get_edge_weights",
     "interpret_model",

@@ -15,6 +15,7 @@ PUBLIC = {
     "align_features_to_input_nodes",
     "compile_graph",
     "customize_model",
+    "datasets",
     "get",
     "get_edge_weights",
     "interpret_model",

@@ -246,13 +246,13 @@ def _row(name: str, kind: str, seed: int, trained: _Trained) -> dict[str, Any]:
     learned, target = trained.learned, trained.target
     metrics = score(target.task, target.names, target.truth, learned.predicted, trained.part)[0]
     test = metrics[metrics["split"] == "test"].drop(columns=["split", "n_cells"])
-    best = learned.history["val_loss"].idxmin()
+    best = int(np.nanargmin(learned.history["val_loss"]))
     return {
         "control": name,
         "kind": kind,
         "random_state": seed,
-        "best_epoch": int(learned.history.loc[best, "epoch"]),
-        **(test.iloc[0].to_dict() if len(test) else {}),
+        "best_epoch": int(learned.history["epoch"].iloc[best]),
+        **({str(metric): value for metric, value in test.iloc[0].items()} if len(test) else {}),
     }
 
 
