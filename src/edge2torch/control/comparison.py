@@ -19,15 +19,18 @@ class Comparison:
 
     Attributes
     ----------
-    control
-        What a node is expected to score by its wiring alone, (groups, nodes).
+    expected
+        What a node scores by its wiring alone, (groups, nodes).
+    deviation
+        Standard deviation of that score, for the mean of the replicates, (groups, nodes).
     z
         Score minus expectation, in standard deviations, (groups, nodes).
     pval
         Share of control scores that are as far from what is expected for them, two-sided, (groups, nodes).
     """
 
-    control: Floats
+    expected: Floats
+    deviation: Floats
     z: Floats
     pval: Floats
 
@@ -54,30 +57,44 @@ def compare(scores: Floats, controls: Floats, wiring: Floats, spread: Floats | N
     its variance: what limma does with a trend and infinitely many prior degrees of freedom (Smyth 2004,
     doi:10.2202/1544-6115.1027). The expectation of a node moves from there to the mean of its own controls as far as
     these differ by more than chance (empirical Bayes). The mean of replicates varies less than the score of one control
-    model; by how much is measured. Scores have heavy tails, so that p-values do not come from a normal distribution: each
-    control in turn is compared with the others, and these differences, of all nodes and groups, are what differences of
+    model; by how much is measured. Scores have heavy tails, so that p-values do not come from a normal distribution:
+    each control in turn is compared with the others, and these differences, of all nodes and groups, are what those of
     the model are compared with.
     """
     n_replicates = len(scores)
     n_controls, n_groups, n_nodes = controls.shape
     more = np.zeros((1 + n_controls, n_groups, n_nodes)) if spread is None else spread
     design = _design(wiring)
-    expected, z = np.empty((n_groups, n_nodes)), np.empty((n_groups, n_nodes))
+    expected, deviation = np.empty((n_groups, n_nodes)), np.empty((n_groups, n_nodes))
     null = np.empty((n_controls, n_groups, n_nodes))
     for g in range(n_groups):
         expected[g], variance = _expect(controls[:, g], design)
         same = _shrinkage(scores[:, g], variance) if n_replicates > 1 else 1.0
-        z[g] = _standardise(scores[:, g].mean(axis=0) - expected[g], variance * same + more[0, g])
+        deviation[g] = np.sqrt(variance * same + more[0, g])
         for i in range(n_controls):
             others = np.delete(controls[:, g], i, axis=0)
             mean, variance = _expect(others, design)
-            null[i, g] = _standardise(controls[i, g] - mean, variance + more[1 + i, g])
-    return Comparison(expected, z, _share_beyond(z, null))
+            null[i, g] = _divide(controls[i, g] - mean, np.sqrt(variance + more[1 + i, g]))
+    z = _divide(scores.mean(axis=0) - expected, deviation)
+    return Comparison(expected, deviation, z, _share_beyond(z, null))
 
 
-def _standardise(difference: Floats, variance: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(variance > 0, difference / np.sqrt(variance), 0.0)
+def between(scores: Floats, wiring: Floats) -> Floats:
+    """Variance of the mean over donors, (nodes,): a smooth function of the wiring, see :func:`compare`.
+
+    Parameters
+    ----------
+    scores
+        Of each donor, at least two, (donors, nodes).
+    wiring
+        As in :func:`compare`.
+    """
+    return _expect(scores, _design(wiring))[1] / len(scores)
+
+
+def _divide(difference: Floats, deviation: Floats) -> Floats:
+    """In standard deviations; 0 where nothing varies."""
+    return np.divide(difference, deviation, out=np.zeros_like(difference), where=deviation != 0)
 
 
 def _shrinkage(scores: Floats, variance: Floats) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from edge2torch import _keys, _slots
@@ -13,7 +14,6 @@ from edge2torch.get._model import describe_models, rebuild
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     import numpy.typing as npt
     from anndata import AnnData
     from mudata import MuData
@@ -32,19 +32,19 @@ class Control:
     ----------
     kind
         One of :data:`KINDS`.
-    number
-        Which of its kind, from 0.
     model, artifact
         The model, and its names.
     profile
         Of a ``"deterministic"`` model, see :func:`edge2torch.control.profiles`.
+    given
+        Of a ``"shuffled"`` model of classes: position of the label that each cell was given, (cells,).
     """
 
     kind: str
-    number: int
     model: EdgeModel
     artifact: CompileArtifact
     profile: npt.NDArray[np.float32] | None
+    given: npt.NDArray[np.int64] | None
 
 
 def control(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> pd.DataFrame:
@@ -92,6 +92,7 @@ def controls(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> Iterator[C
     stored = _slots.results(adata, key, _keys.CONTROLS, "e2t.tl.control")
     own = _slots.graph_table(adata, key)
     numbers = dict.fromkeys(KINDS, 0)
+    given = adata.obsm.get(_keys.Keys(key).shuffled)
     for name, kind in pd.DataFrame(stored["table"])[["control", "kind"]].astype(str).itertuples(index=False):
         described = stored["models"][name]
         edges = own
@@ -99,7 +100,8 @@ def controls(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> Iterator[C
             edges = pd.DataFrame(described["edges"])
             edges = edges.astype({column: str for column in ("source", "target", "constraint") if column in edges})
         (model,), artifact = rebuild(described, edges[_columns(edges)], f"the graph of control {name!r}")
-        yield Control(kind, numbers[kind], model, artifact, described.get("profile"))
+        labels = None if given is None or kind != "shuffled" else np.asarray(given)[:, numbers[kind]].astype(np.int64)
+        yield Control(kind, model, artifact, described.get("profile"), labels)
         numbers[kind] += 1
 
 

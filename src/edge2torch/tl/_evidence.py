@@ -27,8 +27,8 @@ class Model:
     ----------
     model
         On the CPU.
-    features
-        Names of its inputs, in order.
+    inputs, outputs
+        Positions of its inputs and outputs among those that all models share.
     hidden
         Row of each hidden node among the nodes behind the inputs, in the order of the shared names.
     edges
@@ -38,18 +38,26 @@ class Model:
     """
 
     model: EdgeModel
-    features: list[str]
+    inputs: npt.NDArray[np.intp]
+    outputs: npt.NDArray[np.intp]
     hidden: npt.NDArray[np.intp]
     edges: npt.NDArray[np.intp]
     target: npt.NDArray[np.intp]
 
     @classmethod
-    def of(cls, model: EdgeModel, artifact: CompileArtifact, names: Sequence[str]) -> Model:
-        """Find the nodes with some names."""
+    def of(cls, model: EdgeModel, artifact: CompileArtifact, shared: CompileArtifact) -> Model:
+        """Find the nodes that another model has, too, in its order."""
         behind = pd.Index(artifact.graph.nodes[len(artifact.input_nodes) :])
-        target = pd.Index(names).get_indexer(artifact.graph.edges["target"])
+        target = pd.Index(shared.hidden_nodes).get_indexer(pd.Index(artifact.graph.edges["target"]))
         edges = np.flatnonzero(target >= 0)
-        return cls(model, artifact.feature_names, behind.get_indexer(pd.Index(names)), edges, target[edges])
+        return cls(
+            model,
+            pd.Index(shared.input_nodes).get_indexer(pd.Index(artifact.input_nodes)),
+            pd.Index(shared.output_nodes).get_indexer(pd.Index(artifact.output_nodes)),
+            behind.get_indexer(pd.Index(shared.hidden_nodes)),
+            edges,
+            target[edges],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,12 +96,15 @@ def find_evidence(
     models
         The models.
     read
-        From positions of cells to their features, (cells, features), in the order that all models read.
+        From positions of cells to their inputs, (cells, inputs), in the shared order.
     weights_of
-        From positions of cells to what is explained in them, as for :func:`edge2torch.attribution.path_scores`.
+        From positions of cells to what is explained in them, as for :func:`edge2torch.attribution.path_scores`, in the
+        shared order of outputs.
     groups
         Positions of the cells of each group.
-    baseline, n_steps
+    baseline
+        Reference input, (1, inputs); ``None`` for zero.
+    n_steps
         As for :func:`edge2torch.attribution.path_scores`.
     """
     scores = [np.full((len(groups), len(model.hidden)), np.nan) for model in models]
@@ -105,7 +116,14 @@ def find_evidence(
             x, weights = read(part), weights_of(part)
             one = torch.zeros(len(part), dtype=torch.int64)
             for k, model in enumerate(models):
-                found = path_scores(model.model, x, weights, baseline=baseline, n_steps=n_steps, groups=one)
+                found = path_scores(
+                    model.model,
+                    x[:, model.inputs],
+                    weights[:, :, model.outputs],
+                    baseline=None if baseline is None else baseline[:, model.inputs],
+                    n_steps=n_steps,
+                    groups=one,
+                )
                 if found.edges is None or found.kept is None:  # they are there, as there are groups
                     continue
                 first = start == 0

@@ -1,0 +1,162 @@
+"""The table of ``e2t.tl.rank_nodes``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import false_discovery_control
+
+from edge2torch.control import Comparison, between, compare
+from edge2torch.tl._evidence import Model
+from edge2torch.tl._question import directions
+
+if TYPE_CHECKING:
+    from edge2torch.tl._evidence import Evidence
+    from edge2torch.tl._question import Question
+    from edge2torch.tl._strata import Strata
+
+Floats = npt.NDArray[np.float64]
+
+#: share of the nodes of a group that are its best, for stability
+BEST = 0.05
+#: how many of the sources of a node are named
+SOURCES = 5
+
+
+def rank_table(
+    own: Sequence[Evidence], by: str, compared: Mapping[str, Sequence[Evidence]], strata: Strata, question: Question
+) -> pd.DataFrame:
+    """Make the table that :func:`edge2torch.get.rank_nodes` describes.
+
+    Parameters
+    ----------
+    own
+        Of each replicate.
+    by
+        Kind of the controls that decide.
+    compared
+        Of each control of each kind.
+    strata
+        Cells of each group.
+    question
+        What was asked.
+    """
+    wiring = _wiring(question)
+    scores = np.stack([strata.mean(one.score) for one in own])
+    expected = compare(scores, np.stack([strata.mean(one.score) for one in compared[by]]), wiring).expected
+    found, each = _compare(own, compared[by], strata, wiring)
+    edges = strata.mean(np.mean([one.edges for one in own], axis=0))
+    sources = _Sources.of(question)
+    columns = {
+        "score": scores.mean(axis=0),
+        "control": expected,
+        "corrected": scores.mean(axis=0) - expected,
+        "z": found.z,
+        "pval": found.pval,
+        "padj": np.stack([_adjust(pval) for pval in found.pval]),
+        "stability": _stability(each),
+        "direction": directions(question, own, strata),
+        "support": sources.support(edges),
+        **{
+            kind: np.mean([strata.mean(one.score) for one in of_kind], axis=0)
+            for kind, of_kind in compared.items()
+            if kind != by
+        },
+    }
+    nodes = question.nodes[["node", "label", "layer", "n_inputs"]]
+    tables = []
+    for g, name in enumerate(strata.names):
+        table = nodes.assign(
+            **{column: values[g] for column, values in columns.items()}, sources=sources.names(edges[g])
+        )
+        table.insert(0, "group", name)
+        tables.append(table.sort_values("z", ascending=False, kind="stable"))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _wiring(question: Question) -> Floats:
+    """What nodes that are wired alike have in common: how many genes they see, what they read and feed, their layer."""
+    nodes = question.nodes
+    return np.column_stack(
+        [
+            np.log(np.maximum(nodes["n_inputs"].to_numpy(dtype=float), 1)),
+            np.log(np.maximum(nodes["in_degree"].to_numpy(dtype=float), 1)),
+            np.log(np.maximum(nodes["out_degree"].to_numpy(dtype=float), 1)),
+            nodes["layer"].to_numpy(dtype=float),
+        ]
+    )
+
+
+def _compare(
+    own: Sequence[Evidence], controls: Sequence[Evidence], strata: Strata, wiring: Floats
+) -> tuple[Comparison, Floats]:
+    """Compare the evidence of the replicates together, and that of each (replicates, groups, nodes)."""
+    mine = np.stack([strata.mean(one.evidence) for one in own])
+    theirs = np.stack([strata.mean(one.evidence) for one in controls])
+    spread = None
+    if strata.donors is not None:
+        mean = np.mean([one.evidence for one in own], axis=0)
+        spread = np.stack([_between(values, strata, wiring) for values in (mean, *(one.evidence for one in controls))])
+    found = compare(mine, theirs, wiring, spread)
+    away = mine - found.expected
+    return found, np.divide(away, found.deviation, out=np.zeros_like(away), where=found.deviation > 0)
+
+
+def _between(values: Floats, strata: Strata, wiring: Floats) -> Floats:
+    """Variance of the mean over the donors of each group, (groups, nodes); NaN for groups of one donor."""
+    each = [values[strata.group == g] for g in range(len(strata.names))]
+    return np.stack([between(one, wiring) if len(one) > 1 else np.full(values.shape[1], np.nan) for one in each])
+
+
+def _adjust(pval: Floats) -> Floats:
+    """Benjamini-Hochberg, over the nodes of a group."""
+    known = np.isfinite(pval)
+    adjusted = np.full(pval.shape, np.nan)
+    if known.any():
+        adjusted[known] = false_discovery_control(pval[known])
+    return adjusted
+
+
+def _stability(each: Floats) -> Floats:
+    """Share of replicates in which a node is among the best of a group; NaN for a single replicate."""
+    if len(each) == 1:
+        return np.full(each.shape[1:], np.nan)
+    best = max(int(np.ceil(BEST * each.shape[2])), 1)
+    rank = np.argsort(np.argsort(-each, axis=2, kind="stable"), axis=2, kind="stable")
+    return np.asarray((rank < best).mean(axis=0))
+
+
+class _Sources:
+    """What leads to each node."""
+
+    def __init__(self, target: npt.NDArray[np.intp], names: npt.NDArray[np.object_], n_nodes: int) -> None:
+        self.target, self.of_edge, self.n_nodes = target, names, n_nodes
+
+    @classmethod
+    def of(cls, question: Question) -> _Sources:
+        model = Model.of(question.replicates[0], question.artifact, question.artifact)
+        names = question.artifact.graph.edges["source"].iloc[model.edges].astype(object).to_numpy()
+        return cls(model.target, names, len(model.hidden))
+
+    def support(self, edges: Floats) -> Floats:
+        """How many sources a score comes from, (groups, nodes): the square of the sum over the sum of the squares."""
+        sizes = np.abs(edges)
+        total = np.stack([np.bincount(self.target, row, minlength=self.n_nodes) for row in sizes])
+        squares = np.stack([np.bincount(self.target, row**2, minlength=self.n_nodes) for row in sizes])
+        return np.asarray(np.divide(total**2, squares, out=np.zeros_like(total), where=squares > 0))
+
+    def names(self, edges: Floats) -> list[str]:
+        """Names of the sources over which most of the score of each node arrives, most first."""
+        total = np.bincount(self.target, edges, minlength=self.n_nodes)
+        towards = edges * np.where(total < 0, -1, 1)[self.target]
+        order = np.lexsort((-towards, self.target))
+        first = np.searchsorted(self.target[order], np.arange(self.n_nodes + 1))
+        return [
+            ", ".join(str(self.of_edge[edge]) for edge in order[a : min(b, a + SOURCES)] if towards[edge] > 0)
+            for a, b in pairwise(first)
+        ]
