@@ -37,12 +37,10 @@ def rank_nodes(adata: AnnData | MuData, group: str | None = None, *, key: str = 
         Mean conductance over the cells of the group and the replicates, in units of the logit (or of the number).
     ``control``, ``corrected``
         What a node that is wired like it scores in the controls; ``score`` minus that.
-    ``z``
+    ``z``, ``pval``, ``padj``
         How far the evidence for the node (the sum over what leads to it of the signed square root of the score that
-        arrives from there) is from that in controls, in standard deviations between controls.
-    ``pval``, ``padj``
-        Share of controls that are as far from other controls, two-sided; adjusted over the nodes of the group
-        (Benjamini & Hochberg).
+        arrives from there) is from that in controls: as standard normal deviate; as share of controls that are as far
+        from other controls, two-sided; adjusted over the nodes of the group (Benjamini & Hochberg).
     ``stability``
         Share of the replicates in which the node is among the best 5 % of the group; NaN for a single one.
     ``direction``

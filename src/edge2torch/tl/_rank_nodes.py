@@ -33,7 +33,7 @@ def rank_nodes(
     *,
     target: str | Sequence[str] = "label",
     by: str = "rewired",
-    baseline: str | npt.ArrayLike = "mean",
+    baseline: str | npt.ArrayLike = "zero",
     n_steps: int = 10,
     donors: str | None = None,
     n_cells: int | None = 500,
