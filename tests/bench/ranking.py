@@ -21,7 +21,6 @@ import ranking_null
 import ranking_power
 import ranking_real
 import ranking_replicates
-import torch
 
 CASES = {
     "null": (ranking_null.measure, ranking_null.report),
@@ -72,7 +71,6 @@ def main() -> None:
     parser.add_argument("--csv", type=Path)
     options = parser.parse_args()
     logging.getLogger("edge2torch").setLevel("WARNING")
-    torch.set_num_threads(1)
     for case in options.cases:
         measure, report = CASES[case]
         noted = Noted(case, options.csv)

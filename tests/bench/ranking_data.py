@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import scanpy as sc
+import torch
 from anndata import AnnData
 
 import edge2torch as e2t
 
+THREADS = int(os.environ.get("OMP_NUM_THREADS", "1"))
 FEWEST = 10  # genes of a regulon that may be drawn
 
 
@@ -43,6 +46,7 @@ def normalised(adata: AnnData) -> AnnData:
     """Bring counts to 10,000 a cell and take the logarithm."""
     sc.pp.normalize_total(adata, target_sum=1e4)
     sc.pp.log1p(adata)
+    torch.set_num_threads(THREADS)  # numba, which scanpy and decoupler use, undoes OMP_NUM_THREADS
     return adata
 
 
@@ -62,6 +66,7 @@ def ulm(adata: AnnData, net: pd.DataFrame, target: str) -> pd.DataFrame:
 
     scored = AnnData(adata.X, obs=adata.obs[[target]], var=pd.DataFrame(index=adata.var_names))
     dc.mt.ulm(data=scored, net=net[["source", "target", "weight"]], tmin=5)
+    torch.set_num_threads(THREADS)
     scores = dc.pp.get_obsm(scored, "score_ulm").to_df()
     group = scored.obs[target].to_numpy()
     rows = {
