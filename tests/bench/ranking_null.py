@@ -15,8 +15,8 @@ import edge2torch as e2t
 if TYPE_CHECKING:
     from ranking import Noted
 
-N_REGULONS, N_CELLS, GROUPS = 120, 450, ["a", "b", "c"]
-N_VARYING = 12  # regulons whose activity varies
+N_REGULONS, N_CELLS, GROUPS = 250, 450, ["a", "b", "c"]
+N_VARYING = 25  # regulons whose activity varies
 PATIENCE = 10
 LIMITS = (0.5, 0.2, 0.1, 0.05, 0.01)
 BY = ("rewired", "shuffled")
