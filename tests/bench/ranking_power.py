@@ -17,7 +17,7 @@ from edge2torch.get._model import models
 if TYPE_CHECKING:
     from ranking import Noted
 
-EFFECTS = (0.5, 0.75, 1.0)
+EFFECTS = (0.5, 0.75, 1.0, 1.5)
 N_REGULONS, N_CELLS, N_GROUPS, N_SEEDS = 250, 1000, 5, 5
 TRAINING = {"patience": 10, "max_epochs": 60}
 RANKINGS = {

@@ -20,7 +20,7 @@ import edge2torch as e2t
 if TYPE_CHECKING:
     from ranking import Noted
 
-N_REPLICATES, N_TOP, N_NEAR = 5, 15, 60
+N_REPLICATES, N_TOP, N_NEAR, N_HUBS = 5, 15, 60, 30
 #: regulators known for each type, see docs/ranking_results.md for where from
 KNOWN = {
     "B": ["PAX5", "EBF1", "POU2F2", "POU2AF1", "SPIB", "BCL6", "BCL11A", "IRF8", "CIITA", "TCF3", "BACH2"],
@@ -90,6 +90,7 @@ def report(rows: pd.DataFrame, options: argparse.Namespace) -> None:
             )
         sums += [
             {"type": group, "by": by, "in best": int((place[by][there] <= N_TOP).sum()), "known": len(there)}
+            | {"hubs in best": int((place[by][own["n_inputs"].nlargest(N_HUBS).index] <= N_TOP).sum())}
             | {"median rank": np.median(place[by][there]), "AUROC": auroc(own[by], there)}
             | {"AUROC, as many genes": beside(own, by, there)}
             for by in RANKINGS
@@ -103,14 +104,20 @@ def report(rows: pd.DataFrame, options: argparse.Namespace) -> None:
         )
     table = pd.DataFrame(sums)
     mean = table.groupby("by", sort=False).agg(
-        {"in best": "sum", "known": "sum", "median rank": "mean", "AUROC": "mean", "AUROC, as many genes": "mean"}
+        {
+            "in best": "sum",
+            "known": "sum",
+            "hubs in best": "sum",
+            "median rank": "mean",
+            "AUROC": "mean",
+            "AUROC, as many genes": "mean",
+        }
     )
     lines = []
     for group, own in table.groupby("type", sort=False):
         line = {"type": group, "known": int(own["known"].iloc[0])}
-        for row in own.itertuples(index=False):
-            if row[1] in RANKINGS[:3]:
-                line |= {f"{row[1]}: in best": row[2], f"{row[1]}: AUROC": f"{row[5]:.2f}"}
+        for by, row in own.set_index("by").loc[list(RANKINGS[:3])].iterrows():
+            line |= {f"{by}: in best": row["in best"], f"{by}: AUROC": f"{row['AUROC']:.2f}"}
         lines.append(line)
     for part in (mean.round(3).reset_index(), *map(pd.DataFrame, (lines, matched, best, ranks))):
         print(f"\n{markdown(part)}")

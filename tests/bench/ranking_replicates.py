@@ -24,7 +24,7 @@ from edge2torch.tl._strata import Strata
 if TYPE_CHECKING:
     from ranking import Noted
 
-N_REPLICATES, SIZES, N_DRAWS, N_BEST = 16, (1, 2, 4, 8), 10, 20
+N_REPLICATES, SIZES, N_DRAWS, N_BEST = 16, (1, 2, 4, 8), 3, 20
 N_CONTROLS = 10  # five for each of two sets, where they have controls of their own
 WHAT = {"score": "score", "z": "z, the same controls", "z_own": "z, controls of their own"}
 
@@ -83,7 +83,7 @@ def measure(noted: Noted, options: argparse.Namespace) -> None:
         random = np.random.default_rng(0)
         rows = []
         for size in SIZES:
-            for draw in range(N_DRAWS):
+            for draw in range(N_DRAWS if size > 1 else 1):
                 sets = random.permutation(N_REPLICATES).reshape(-1, size)
                 rows += [
                     {"group": f"{size} {what}", "node": f"draw {draw}", **alike(scored, what, sets)} for what in WHAT
@@ -93,11 +93,10 @@ def measure(noted: Noted, options: argparse.Namespace) -> None:
 
 def alike(scored: Scored, what: str, sets: np.ndarray) -> dict[str, float]:
     """Rank correlation and common best nodes, mean over groups and pairs of sets."""
-    ranked = [[scored.ranked(what, one, which) for one in sets] for which in (0, 1)]
+    first = [scored.ranked(what, one, 0) for one in sets]
+    ranked = [first, [scored.ranked(what, one, 1) for one in sets] if what == "z_own" else first]
     pairs = [
-        (first, second)
-        for a, b in combinations(range(len(sets)), 2)
-        for first, second in zip(ranked[0][a], ranked[1][b], strict=True)
+        pair for a, b in combinations(range(len(sets)), 2) for pair in zip(ranked[0][a], ranked[1][b], strict=True)
     ]
     best = [[set(np.argsort(-values)[:N_BEST]) for values in pair] for pair in pairs]
     return {
