@@ -15,25 +15,26 @@ import edge2torch as e2t
 if TYPE_CHECKING:
     from ranking import Noted
 
-N_REGULONS, N_CELLS, GROUPS = 250, 450, ["a", "b", "c"]
+N_CELLS, GROUPS = 450, ["a", "b", "c"]
 N_VARYING = 25  # regulons whose activity varies
 PATIENCE = 10
 LIMITS = (0.5, 0.2, 0.1, 0.05, 0.01)
 BY = ("rewired", "shuffled")
-#: data, replicates, seeds, donors
+#: regulons, replicates, data sets, donors
 KINDS = {
-    "independent genes": (1, 50, None),
-    "independent genes, 3 replicates": (3, 10, None),
-    "varying regulons": (1, 50, None),
-    "real cells": (1, 50, None),
-    "donors": (1, 20, None),
-    "donors, by donor": (1, 20, "donor"),
+    "independent genes": (120, 1, 50, None),
+    "independent genes, 250 regulons": (250, 1, 50, None),
+    "independent genes, 3 replicates": (250, 3, 10, None),
+    "varying regulons": (250, 1, 50, None),
+    "real cells": (250, 1, 50, None),
+    "donors": (250, 1, 20, None),
+    "donors, by donor": (250, 1, 20, "donor"),
 }
 
 
 def make(kind: str, seed: int, options: argparse.Namespace, cells: AnnData | None) -> AnnData:
     """Make cells whose groups do not differ."""
-    net = some_regulons(collectri(options.data), N_REGULONS, seed)
+    net = some_regulons(collectri(options.data), KINDS[kind][0], seed)
     if cells is not None:
         random = np.random.default_rng([seed, 2])
         adata = cells[random.permutation(cells.n_obs)[:N_CELLS]].copy()
@@ -54,7 +55,7 @@ def make(kind: str, seed: int, options: argparse.Namespace, cells: AnnData | Non
 
 def measure(noted: Noted, options: argparse.Namespace) -> None:
     """Rank the nodes of each data set with controls of two kinds."""
-    for kind, (n_replicates, n_seeds, donors) in KINDS.items():
+    for kind, (_, n_replicates, n_seeds, donors) in KINDS.items():
         if options.only and kind not in options.only:
             continue
         seeds = [seed for seed in range(options.seeds or n_seeds) if not noted.has(kind, seed)]
