@@ -49,7 +49,9 @@ def test_from_fit_to_file(options, adata, tmp_path):
     pathways = e2t.get.nodes(adata)
     assert pathways.var_names.tolist() == artifact.hidden_nodes == adata.uns["e2t"]["nodes"]["node"][12:15].tolist()
     output = [artifact.output_nodes.index(name) for name in adata.obs["kind"]]
-    expected = e2t.interpret_model(model, artifact, adata, "nodes", output=output, n_steps=60, as_table=True, quiet=True)
+    expected = e2t.interpret_model(
+        model, artifact, adata, "nodes", output=output, n_steps=60, as_table=True, quiet=True
+    )
     np.testing.assert_allclose(pathways.X, expected[pathways.var_names], rtol=1e-4, atol=1e-6)
     e2t.pl.nodes(adata, show=False)
     plt.close("all")

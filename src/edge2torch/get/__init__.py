@@ -1,6 +1,7 @@
 """Results under their names."""
 
 from edge2torch.get._coverage import coverage
+from edge2torch.get._edges import edges
 from edge2torch.get._features import features
 from edge2torch.get._graph import graph
 from edge2torch.get._metrics import metrics
@@ -8,4 +9,4 @@ from edge2torch.get._model import model
 from edge2torch.get._nodes import nodes
 from edge2torch.get._trials import trials
 
-__all__ = ["coverage", "features", "graph", "metrics", "model", "nodes", "trials"]
+__all__ = ["coverage", "edges", "features", "graph", "metrics", "model", "nodes", "trials"]
