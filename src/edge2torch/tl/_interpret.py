@@ -169,19 +169,20 @@ def interpret(
     hidden = np.flatnonzero(nodes["kind"] == "hidden")
     columns, in_file = hidden - len(artifact.feature_names), _slots.is_open_file(adata)
     summary = Summary(explained, groups, adata.n_obs)
-    each = PerCell(
+    with PerCell(
         keys,
         widths,
         hidden=columns,
         signs=find_signs(replicates, cells) if per_cell else torch.ones(()),
         n_cells=adata.n_obs,
         folder=adata.filename.parent if in_file else None,
-    )
-    edge_groups = summary.group if edges else None
-    for scored in score_cells(replicates, methods, cells, explained, request, edge_groups=edge_groups):
-        summary.add(scored)
-        each.add(scored)
-    summary.check(n_steps if methods[0].steps else None)
+    ) as each:
+        groups_of_edges = summary.group if edges else None
+        for scored in score_cells(replicates, methods, cells, explained, request, edge_groups=groups_of_edges):
+            summary.add(scored)
+            each.add(scored)
+        summary.check(n_steps if methods[0].steps else None)
+        obsm = each.arrays()
     adata = adata.copy() if copy else adata
     named = {"method": methods[0].name, "method_nodes": methods[1].name, "baseline": name_of(baseline)}
     _slots.write(
@@ -193,7 +194,7 @@ def interpret(
             _keys.COMPLETENESS: summary.completeness(),
             **({_keys.EDGE_SCORES: summary.edge_scores()} if edges else {}),
         },
-        obsm=each.arrays(),
+        obsm=obsm,
         varm={keys.features: _of_genes(adata, summary.features(), artifact.feature_names)},
         stale=keys.of_interpret,
         in_file=in_file,

@@ -33,8 +33,7 @@ class Rows:
         self._shape = shape
         self._n = 0
         self._array = np.empty(shape if folder is None else (0, 0), dtype=np.float32)
-        # closed by `array`, or with this object
-        self._file = None if folder is None else TemporaryFile(dir=folder)  # noqa: SIM115
+        self._file = None if folder is None else TemporaryFile(dir=folder)  # noqa: SIM115 - closed by `close`
 
     def append(self, values: Tensor) -> None:
         """Fill the next rows."""
@@ -51,10 +50,14 @@ class Rows:
             return self._array
         if 0 in self._shape:  # no such file can be mapped
             return np.zeros(self._shape, dtype=np.float32)
-        with self._file as file:
-            file.flush()
-            # what is changed in memory stays in memory
-            return np.memmap(file, dtype=np.float32, mode="c", shape=self._shape).view(np.ndarray)
+        self._file.flush()
+        # what is changed in memory stays in memory
+        return np.memmap(self._file, dtype=np.float32, mode="c", shape=self._shape).view(np.ndarray)
+
+    def close(self) -> None:
+        """Close the file; it is there as long as the array is."""
+        if self._file is not None:
+            self._file.close()
 
 
 class PerCell:
@@ -100,6 +103,15 @@ class PerCell:
                 rows.append(scored.nodes[0][:, self._hidden])
             else:
                 rows.append(scored.features[0])
+
+    def __enter__(self) -> PerCell:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close files; arrays stay."""
+        for rows in self._slots.values():
+            rows.close()
 
     def arrays(self) -> dict[str, npt.NDArray[np.float32]]:
         """Return what ``obsm`` is to hold."""
