@@ -132,7 +132,7 @@ def fail_in_writing(monkeypatch):
 
     def fails(*args, **kwargs):
         calls.append(1)
-        if len(calls) == 4:
+        if len(calls) == 2:
             raise MemoryError
         return once(*args, **kwargs)
 

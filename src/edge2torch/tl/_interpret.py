@@ -182,23 +182,22 @@ def interpret(
             summary.add(scored)
             each.add(scored)
         summary.check(n_steps if methods[0].steps else None)
-        obsm = each.arrays()
-    adata = adata.copy() if copy else adata
-    named = {"method": methods[0].name, "method_nodes": methods[1].name, "baseline": name_of(baseline)}
-    _slots.write(
-        adata,
-        key,
-        called={"interpret": {**called, **named}},
-        uns={
-            _keys.RANK_NODES: summary.rank_nodes(nodes.iloc[hidden], columns),
-            _keys.COMPLETENESS: summary.completeness(),
-            **({_keys.EDGE_SCORES: summary.edge_scores()} if edges else {}),
-        },
-        obsm=obsm,
-        varm={keys.features: _of_genes(adata, summary.features(), artifact.feature_names)},
-        stale=keys.of_interpret,
-        in_file=in_file,
-    )
+        adata = adata.copy() if copy else adata
+        named = {"method": methods[0].name, "method_nodes": methods[1].name, "baseline": name_of(baseline)}
+        _slots.write(
+            adata,
+            key,
+            called={"interpret": {**called, **named}},
+            uns={
+                _keys.RANK_NODES: summary.rank_nodes(nodes.iloc[hidden], columns),
+                _keys.COMPLETENESS: summary.completeness(),
+                **({_keys.EDGE_SCORES: summary.edge_scores()} if edges else {}),
+            },
+            obsm=each.slots,
+            varm={keys.features: _of_genes(adata, summary.features(), artifact.feature_names)},
+            stale=keys.of_interpret,
+            in_file=in_file,
+        )
     return adata if copy else None
 
 
