@@ -60,7 +60,7 @@ def processed() -> AnnData:
     weights = {str(name): float(k + 1) for k, name in enumerate(adata.obs["bulk_labels"].cat.categories)}
     assert any("/" in name for name in weights)
     e2t.tl.fit(adata, "bulk_labels", layer="half", class_weight=weights, max_epochs=2, progress_bar=False)
-    e2t.tl.interpret(adata, n_steps=3, cell_features=True, groupby="louvain")
+    e2t.tl.interpret(adata, n_steps=3, cell_features=True, edges=True, groupby="louvain")
     e2t.pp.build_graph(adata, "progeny", key_added="second")
     adata.obs["half"] = np.where(np.arange(adata.n_obs) % 2, "odd", "even/α")
     e2t.tl.fit(adata, "half", key="second", activation=None, readout="top", max_epochs=1, progress_bar=False)

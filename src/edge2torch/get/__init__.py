@@ -2,6 +2,7 @@
 
 from edge2torch.get._control import control
 from edge2torch.get._coverage import coverage
+from edge2torch.get._edges import edges
 from edge2torch.get._features import features
 from edge2torch.get._graph import graph
 from edge2torch.get._metrics import metrics
@@ -10,4 +11,4 @@ from edge2torch.get._nodes import nodes
 from edge2torch.get._rank_nodes import rank_nodes
 from edge2torch.get._trials import trials
 
-__all__ = ["control", "coverage", "features", "graph", "metrics", "model", "nodes", "rank_nodes", "trials"]
+__all__ = ["control", "coverage", "edges", "features", "graph", "metrics", "model", "nodes", "rank_nodes", "trials"]
