@@ -22,6 +22,8 @@ METRICS_OF_OUTPUTS = "metrics_of_outputs"
 CROSS_VALIDATION = "cross_validation"
 TRIALS = "trials"
 RANK_NODES = "rank_nodes"
+PERTURB = "perturb"
+PERTURB_SCREEN = "perturb_screen"
 
 
 class Made(NamedTuple):
@@ -117,6 +119,11 @@ class Keys:
         return f"{self.key}_features"
 
     @property
+    def perturbed(self) -> str:
+        """Changes of the outputs by a perturbation, cells x outputs, in ``obsm``."""
+        return f"{self.key}_perturbed"
+
+    @property
     def of_build(self) -> Made:
         """Everything that holds only as long as the prior and the choice of nodes do."""
         trained = self.of_graph
@@ -139,14 +146,25 @@ class Keys:
     @property
     def of_fit(self) -> Made:
         """Everything that holds only as long as the model does."""
-        scores = self.of_interpret
+        scores, one, screen = self.of_interpret, self.of_perturb, self.of_screen
+        slots = (*scores.slots, *one.slots)
         return Made(
-            parts=(HISTORY, METRICS, METRICS_OF_OUTPUTS, MODEL, TRIALS, *scores.parts),
-            slots=(self.pred, self.split, self.proba, self.numbers, self.std, self.agreement, *scores.slots),
-            steps=("fit", "tune", *scores.steps),
+            parts=(HISTORY, METRICS, METRICS_OF_OUTPUTS, MODEL, TRIALS, *scores.parts, *one.parts, *screen.parts),
+            slots=(self.pred, self.split, self.proba, self.numbers, self.std, self.agreement, *slots),
+            steps=("fit", "tune", *scores.steps, *one.steps, *screen.steps),
         )
 
     @property
     def of_interpret(self) -> Made:
         """Everything that holds only as long as the scores do."""
         return Made(parts=(RANK_NODES,), slots=(self.nodes, self.features), steps=("interpret",))
+
+    @property
+    def of_perturb(self) -> Made:
+        """What one perturbation has written."""
+        return Made(parts=(PERTURB,), slots=(self.perturbed,), steps=(PERTURB,))
+
+    @property
+    def of_screen(self) -> Made:
+        """What a screen of perturbations has written."""
+        return Made(parts=(PERTURB_SCREEN,), steps=(PERTURB_SCREEN,))
