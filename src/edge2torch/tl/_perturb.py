@@ -124,7 +124,7 @@ def perturb(
     >>> e2t.pp.build_graph(adata, "hallmark")  # doctest: +ELLIPSIS
     [edge2torch] hallmark: ...
     >>> e2t.tl.fit(adata, "bulk_labels", max_epochs=2, progress_bar=False)
-    >>> e2t.tl.perturb(adata, {"HYPOXIA": 0.0}, genes={"CD79A": 0.0})
+    >>> e2t.tl.perturb(adata, {"HALLMARK_HYPOXIA": 0.0}, genes={"CD79A": 0.0})
     >>> e2t.get.perturb(adata).columns.tolist()
     ['group', 'output', 'change', 'change_proba', 'switched']
     >>> e2t.tl.perturb(adata, "all", mode="remove")
