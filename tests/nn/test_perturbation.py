@@ -236,8 +236,9 @@ def test_models_stay_as_they_are(backend, skipping, make, cells):
     model, _ = make(skipping, **BACKENDS[backend])
     model.train()
     before = copy.deepcopy(model.state_dict())
-    changes_of([model], cells(3, model.n_features), remove(model, [3]))
-    assert all(module.training for module in model.modules())
+    for _ in output_changes([model], cells(3, model.n_features), remove(model, [3, 4]), rows_at_once=1):
+        assert torch.is_grad_enabled()
+        assert all(module.training for module in model.modules())
     assert not model.is_watched()
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert all(parameter.requires_grad for parameter in model.parameters())

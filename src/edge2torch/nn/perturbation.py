@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from edge2torch.errors import Edge2TorchError
+from edge2torch.nn.edge_sums import node_major
 from edge2torch.nn.feedforward import FeedforwardModel
 from edge2torch.nn.graphnn import GraphModel
 from edge2torch.nn.model import EdgeModel
@@ -98,6 +99,7 @@ def last_states(model: EdgeModel, x: Tensor) -> Tensor:
     return torch.cat(states, dim=1) if model.site == "layer" else states[-1]
 
 
+@torch.no_grad()
 def output_changes(
     models: Sequence[EdgeModel], x: Tensor, perturbations: Perturbations, *, rows_at_once: int = ROWS_AT_ONCE
 ) -> Iterator[tuple[slice, Tensor]]:
@@ -131,14 +133,11 @@ def output_changes(
         raise Edge2TorchError(
             f"perturbations.shift has {len(perturbations.shift)} rows for {len(models)} models: one for each is needed"
         )
-    with ExitStack() as modes, torch.no_grad():
-        for model in models:
-            modes.enter_context(evaluating(model))
-        feedforward = [model for model in models if isinstance(model, FeedforwardModel) and can_follow(model)]
-        if len(feedforward) == len(models):
-            yield from follow(feedforward, x, perturbations)
-        else:
-            yield from compute_anew(models, x, perturbations, rows_at_once)
+    feedforward = [model for model in models if isinstance(model, FeedforwardModel) and can_follow(model)]
+    if len(feedforward) == len(models):
+        yield from follow(feedforward, x, perturbations)
+    else:
+        yield from compute_anew(models, x, perturbations, rows_at_once)
 
 
 def compute_anew(
@@ -150,23 +149,24 @@ def compute_anew(
     """
     for model in models:
         model.check_input(x)
-    at_once = max(1, rows_at_once // max(len(x), 1) - 1)
+    at_once = min(perturbations.n, max(1, rows_at_once // max(len(x), 1) - 1))
+    copies = node_major(x.T).repeat(1, at_once + 1).T
     for first in range(0, perturbations.n, at_once):
         here = slice(first, min(first + at_once, perturbations.n))
         part = perturbations.part(here.start, here.stop)
-        yield (
-            here,
-            torch.stack([_changes(model, x, part, shift) for model, shift in zip(models, part.shift, strict=True)]),
-        )
+        given = copies[: (part.n + 1) * len(x)]
+        changes = [_changes(model, given, part, shift) for model, shift in zip(models, part.shift, strict=True)]
+        yield here, torch.stack(changes)
 
 
-def _changes(model: EdgeModel, x: Tensor, part: Perturbations, shift: Tensor) -> Tensor:
-    """Changes of the outputs of a model, shape (perturbations, outputs, cells)."""
-    copies = x.repeat(part.n + 1, 1)
+def _changes(model: EdgeModel, copies: Tensor, part: Perturbations, shift: Tensor) -> Tensor:
+    """Changes of the outputs of a model, shape (perturbations, outputs, cells), for copies of the cells."""
+    n_cells = len(copies) // (part.n + 1)
     is_input = part.unit < model.n_features
-    given = _changed(copies, len(x), part, shift, unit=part.unit, which=is_input)
-    with _changing_states(model, len(x), part, shift):
-        outputs = model(given).unflatten(0, (part.n + 1, len(x)))
+    if is_input.any():
+        copies = _changed(copies, n_cells, part, shift, unit=part.unit, which=is_input)
+    with evaluating(model), _changing_states(model, n_cells, part, shift):
+        outputs = model(copies).unflatten(0, (part.n + 1, n_cells))
     changes: Tensor = (outputs[1:] - outputs[:1]).transpose(1, 2)
     return changes
 
@@ -197,9 +197,9 @@ def _changing_states(model: EdgeModel, n_cells: int, part: Perturbations, shift:
 
 def _changed(state: Tensor, n_cells: int, part: Perturbations, shift: Tensor, *, unit: Tensor, which: Tensor) -> Tensor:
     """Change some columns of the copies of cells, (copies x cells, columns)."""
-    copies = state.clone(memory_format=torch.contiguous_format).unflatten(0, (part.n + 1, n_cells))
-    copy, column = (part.of[which] + 1).to(state.device), unit[which].to(state.device)
-    before = copies[copy, :, column]
-    copies[copy, :, column] = part.factor[which, None].to(state) * before + shift[which, None].to(state)
-    changed: Tensor = copies.flatten(0, 1)
-    return changed
+    nodes = torch.empty_like(state.T, memory_format=torch.contiguous_format).copy_(state.T)
+    copies = nodes.unflatten(1, (part.n + 1, n_cells))
+    column, copy = unit[which].to(state.device), (part.of[which] + 1).to(state.device)
+    factor, moved = part.factor[which, None].to(state), shift[which, None].to(state)
+    copies[column, copy] = factor * copies[column, copy] + moved
+    return nodes.T
