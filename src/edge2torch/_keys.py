@@ -189,25 +189,18 @@ class Keys:
     @property
     def of_interpret(self) -> Made:
         """Everything that holds only as long as the scores do."""
-            parts=(
-                HISTORY,
-                METRICS,
-                METRICS_OF_OUTPUTS,
-                MODEL,
-                TRIALS,
-                CONTROLS,
-                *scores.parts,
-                *one.parts,
-                *screen.parts,
-            ),
-            slots=(
-                self.pred,
-                self.split,
-                self.proba,
-                self.numbers,
-                self.std,
-                self.agreement,
-                self.shuffled,
-                *slots,
-            ),
-            steps=("fit", "tune", "control", *scores.steps, *one.steps, *screen.steps),
+        return Made(
+            parts=(RANK_NODES, COMPLETENESS, EDGE_SCORES),
+            slots=(self.nodes, self.activations, self.features),
+            steps=("interpret", "rank_nodes"),
+        )
+
+    @property
+    def of_perturb(self) -> Made:
+        """What one perturbation has written."""
+        return Made(parts=(PERTURB,), slots=(self.perturbed,), steps=(PERTURB,))
+
+    @property
+    def of_screen(self) -> Made:
+        """What a screen of perturbations has written."""
+        return Made(parts=(PERTURB_SCREEN,), steps=(PERTURB_SCREEN,))
