@@ -63,6 +63,13 @@ def test_genes_are_log_normal_with_the_mean_that_was_asked_for(regulons):
     assert np.ptp(np.quantile(logs, [0.5, 0.9])) == pytest.approx(2 * (1.324 - 0.084), rel=0.1)
 
 
+def test_dispersions_scatter_around_their_trend(regulons):
+    genes = simulate(regulons, {}, n_cells=10, groups=2, n_other_genes=5000).var
+    residual = np.log(genes["dispersion"] / (0.08 + 0.9 / (1 + genes["mean"] / 1.5)))
+    assert residual.mean() == pytest.approx(0, abs=0.05)
+    assert residual.std() == pytest.approx(0.7, rel=0.05)
+
+
 def test_library_sizes_are_log_normal(regulons):
     adata = simulate(regulons, {}, n_cells=3000, mean_counts=20, library_sd=0.5)
     totals = np.log(adata.obs["n_counts"])

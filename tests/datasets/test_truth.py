@@ -115,6 +115,15 @@ def test_decoys_are_the_best_choice(regulons):
     assert sum(map(cost, truth["matched_to"], truth["node"])) == pytest.approx(best)
 
 
+def test_a_decoy_without_shared_genes_is_better_than_one_of_the_same_size():
+    sets = {"active": range(10), "half of it": range(5, 15), "apart": range(20, 32), "small": range(40, 42)}
+    edges = pd.DataFrame([(f"g{k}", node) for node, genes in sets.items() for k in genes], columns=["source", "target"])
+    truth = simulate(edges, {"a": ["active"]}, n_cells=20, n_decoys=2).uns["truth"]
+    assert set(truth.loc[truth["role"] == "decoy", "node"]) == {"apart", "half of it"}
+    truth = simulate(edges, {"a": ["active"]}, n_cells=20, n_decoys=1).uns["truth"]
+    assert truth.loc[truth["role"] == "decoy", "node"].tolist() == ["apart"]
+
+
 def test_shared_is_the_share_of_genes_of_active_nodes(regulons):
     adata = simulate(regulons, {"a": ["TF/10", "TF/20"], "b": ["TF/05"]}, n_cells=20)
     genes = regulons.groupby("target")["source"].apply(set)
