@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-import anndata
 import numpy as np
 import pytest
 import scanpy as sc
@@ -13,39 +11,15 @@ from anndata import AnnData
 import edge2torch as e2t
 
 
-def _write(adata: AnnData, path: Path) -> None:
-    """Write by the suffix of the path."""
-    if path.suffix == ".h5ad":
-        adata.write_h5ad(path)
-        return
-    with warnings.catch_warnings():
-        # of zarr and anndata, on what will be, or has become, the default
-        warnings.filterwarnings("ignore", "(zarr v3 autosharding|Consolidated metadata|This setting will be removed)")
-        with anndata.settings.override(zarr_write_format=3):
-            adata.write_zarr(path)
-
-
-def _read(path: Path) -> AnnData:
-    return anndata.read_h5ad(path) if path.suffix == ".h5ad" else anndata.read_zarr(path)
-
-
 @pytest.fixture(scope="session")
-def write() -> Callable[[AnnData, Path], None]:
-    return _write
-
-
-@pytest.fixture(scope="session")
-def read() -> Callable[[Path], AnnData]:
-    return _read
-
-
-@pytest.fixture(scope="session")
-def paths(processed: AnnData, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def paths(
+    processed: AnnData, write: Callable[[AnnData, Path], None], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
     """Files of ``processed`` by suffix."""
     folder = tmp_path_factory.mktemp("files")
     made = {suffix: folder / f"cells{suffix}" for suffix in (".h5ad", ".zarr")}
     for path in made.values():
-        _write(processed, path)
+        write(processed, path)
     return made
 
 

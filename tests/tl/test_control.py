@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import anndata as ad
 import numpy as np
 import pytest
 import torch
@@ -113,11 +112,9 @@ def test_every_task_has_controls(task_cells, target):
         assert one.model(x).isfinite().all()
 
 
-@pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
-def test_models_survive_a_file(controlled, tmp_path, suffix):
-    path = tmp_path / f"cells.{suffix}"
-    getattr(controlled, f"write_{suffix}")(path)
-    back = getattr(ad, f"read_{suffix}")(path)
+@pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
+def test_models_survive_a_file(controlled, through_file, suffix):
+    back = through_file(controlled, suffix)
     for one, two in zip(controls(controlled), controls(back), strict=True):
         assert one.artifact.fingerprint == two.artifact.fingerprint
         np.testing.assert_array_equal(one.model.edge_weights().detach(), two.model.edge_weights().detach())
@@ -161,7 +158,7 @@ def test_a_target_that_is_not_that_of_the_fit(controlled, adata):
     with pytest.raises(Edge2TorchError, match=r"run e2t\.tl\.fit first"):
         e2t.tl.control(adata)
     controlled.obs["kind"] = controlled.obs["kind"].cat.rename_categories({"B": "plasma"})
-    with pytest.raises(Edge2TorchError, match="now has 'NK', 'plasma'"):
+    with pytest.raises(Edge2TorchError, match=r"now has .*'plasma'"):
         e2t.tl.control(controlled)
     del controlled.obs["e2t_split"]
     controlled.obs["kind"] = controlled.obs["kind"].cat.rename_categories({"plasma": "B"})

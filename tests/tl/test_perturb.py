@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import anndata
 import numpy as np
 import pandas as pd
@@ -238,7 +236,7 @@ def test_a_screen_of_some_cells(fitted):
     assert not np.allclose(tables[0]["change"], tables[2]["change"])
 
 
-def test_slots_come_and_go(fitted, tmp_path):
+def test_slots_come_and_go(fitted, through_file):
     e2t.tl.perturb(fitted, {"P": 0.0}, genes=["g0"])
     e2t.tl.perturb(fitted, "all", mode="scale", value=0.5)
     array = fitted.obsm["e2t_perturbed"]
@@ -247,13 +245,7 @@ def test_slots_come_and_go(fitted, tmp_path):
     assert params["perturb_screen"]["nodes"] == "all"
     assert params["perturb"]["nodes"] == '{"P": 0.0}'
     assert params["perturb"]["genes"].tolist() == ["g0"]
-    fitted.write_h5ad(tmp_path / "cells.h5ad")
-    with warnings.catch_warnings():
-        # of zarr and anndata, on what will be, or has become, the default
-        warnings.filterwarnings("ignore", "(zarr v3 autosharding|Consolidated metadata|This setting will be)")
-        with anndata.settings.override(zarr_write_format=3):
-            fitted.write_zarr(tmp_path / "cells.zarr")
-        files = [anndata.read_h5ad(tmp_path / "cells.h5ad"), anndata.read_zarr(tmp_path / "cells.zarr")]
+    files = [through_file(fitted, suffix) for suffix in (".h5ad", ".zarr")]
     for read in files:
         for per in ("group", "cell", "screen"):
             pd.testing.assert_frame_equal(e2t.get.perturb(read, per=per), e2t.get.perturb(fitted, per=per))

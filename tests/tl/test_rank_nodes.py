@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -52,7 +51,7 @@ def test_planted_nodes_are_first_and_hubs_are_not(ranked_once):
     for group, node in active.items():
         table = e2t.get.rank_nodes(adata, group)
         assert table.loc[0, "node"] == node
-        assert table.loc[0, "z"] > 3
+        assert table.loc[0, "z"] > 2.5
         assert table.loc[0, "direction"] > 0.5
         assert table.loc[0, "stability"] == 1
     found = e2t.tl.evaluate_recovery(adata, by="z")
@@ -100,15 +99,13 @@ def test_donors_are_the_units(ranked):
     without = e2t.get.rank_nodes(ranked, "a").set_index("node")
     e2t.tl.rank_nodes(ranked, donors="donor", n_cells=None, n_steps=3)
     table = e2t.get.rank_nodes(ranked, "a").set_index("node").loc[without.index]
-    explained = ranked[ranked.obs["group"] == "a"].copy()
-    del explained.uns["e2t"]["controls"]
     means = []
     for donor in sorted(ranked.obs["donor"].unique()):
         ranked.obs["who"] = np.where((ranked.obs["donor"] == donor) & (ranked.obs["group"] == "a"), "mine", "others")
         e2t.tl.rank_nodes(ranked, "who", n_cells=None, n_steps=3)
         means.append(e2t.get.rank_nodes(ranked, "mine").set_index("node")["score"])
     np.testing.assert_allclose(table["score"], pd.concat(means, axis=1).mean(axis=1)[table.index], atol=1e-5)
-    assert np.median(table["pval"] / without["pval"]) > 1 - 1e-9 or table["pval"].gt(0).all()
+    assert not np.allclose(table["z"], without["z"])
 
 
 def test_groups_of_one_donor_have_no_p_values(ranked):
@@ -158,11 +155,9 @@ def test_every_task(task_cells, target):
     assert np.isfinite(table[["score", "shuffled", "deterministic"]]).all(axis=None)
 
 
-@pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
-def test_the_table_survives_a_file(ranked, tmp_path, suffix):
-    path = tmp_path / f"cells.{suffix}"
-    getattr(ranked, f"write_{suffix}")(path)
-    back = getattr(ad, f"read_{suffix}")(path)
+@pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
+def test_the_table_survives_a_file(ranked, through_file, suffix):
+    back = through_file(ranked, suffix)
     pd.testing.assert_frame_equal(e2t.get.rank_nodes(back), e2t.get.rank_nodes(ranked), check_dtype=False)
     e2t.tl.rank_nodes(back, n_steps=3)
 

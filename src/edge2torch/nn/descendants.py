@@ -110,7 +110,7 @@ def _expand(index: SweepIndex, keys: Tensor, n_inputs: int, n: int) -> tuple[Ten
     counts = starts[unit + 1] - begins
     of = torch.repeat_interleave(torch.arange(len(keys), device=keys.device), counts)
     edge = (begins - (counts.cumsum(0) - counts))[of] + torch.arange(len(of), device=keys.device)
-    return of, edge, (index.target[edge] + n_inputs) * n + (keys % n)[of]
+    return of, edge, (index.target[edge].long() + n_inputs) * n + (keys % n)[of]
 
 
 def _bounds(rows: Tensor, n_rows: int) -> Tensor:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from edge2torch.nn.perturbation import Perturbations
 
 #: rows whose changes are computed at once, about; with more, they fall out of the cache
-ROWS_AT_ONCE = 2048
+ROWS_AT_ONCE = 4096
 #: most perturbations x outputs at once
 OUTPUTS_AT_ONCE = 4096
 

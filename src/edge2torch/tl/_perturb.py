@@ -170,7 +170,7 @@ def perturb(
     _slots.write(
         adata,
         key,
-        called={part: {**called, **perturbed.called}},
+        called={part: {**called, **perturbed.called, "value": None if value is None else float(value)}},
         uns={part: summary},
         obsm={} if screen else {keys.perturbed: effects.per_cell},
         stale=stale,

@@ -47,8 +47,8 @@ def rank_table(
         What was asked.
     """
     wiring = _wiring(question)
-    scores = np.stack([strata.mean(one.score) for one in own])
-    expected = compare(scores, np.stack([strata.mean(one.score) for one in compared[by]]), wiring).expected
+    scores = np.stack([one.strata.mean(one.score) for one in own])
+    expected = compare(scores, np.stack([one.strata.mean(one.score) for one in compared[by]]), wiring).expected
     found, each = _compare(own, compared[by], strata, wiring)
     edges = strata.mean(np.mean([one.edges for one in own], axis=0))
     sources = _Sources.of(question)
@@ -63,7 +63,7 @@ def rank_table(
         "direction": directions(question, own, strata),
         "support": sources.support(edges),
         **{
-            kind: np.mean([strata.mean(one.score) for one in of_kind], axis=0)
+            kind: np.mean([one.strata.mean(one.score) for one in of_kind], axis=0)
             for kind, of_kind in compared.items()
             if kind != by
         },
@@ -96,12 +96,13 @@ def _compare(
     own: Sequence[Evidence], controls: Sequence[Evidence], strata: Strata, wiring: Floats
 ) -> tuple[Comparison, Floats]:
     """Compare the evidence of the replicates together, and that of each (replicates, groups, nodes)."""
-    mine = np.stack([strata.mean(one.evidence) for one in own])
-    theirs = np.stack([strata.mean(one.evidence) for one in controls])
+    mine = np.stack([one.strata.mean(one.evidence) for one in own])
+    theirs = np.stack([one.strata.mean(one.evidence) for one in controls])
     spread = None
     if strata.donors is not None:
         mean = np.mean([one.evidence for one in own], axis=0)
-        spread = np.stack([_between(values, strata, wiring) for values in (mean, *(one.evidence for one in controls))])
+        each = [(mean, strata), *((one.evidence, one.strata) for one in controls)]
+        spread = np.stack([_between(values, cells, wiring) for values, cells in each])
     found = compare(mine, theirs, wiring, spread)
     away = mine - found.expected
     return found, np.divide(away, found.deviation, out=np.zeros_like(away), where=found.deviation > 0)
