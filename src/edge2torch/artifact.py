@@ -7,9 +7,13 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from edge2torch.errors import Edge2TorchError, some
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from edge2torch.graph import Graph
     from edge2torch.nn import EdgeModel
 
@@ -70,6 +74,15 @@ def check_pair(model: EdgeModel, artifact: CompileArtifact) -> None:
             f"model and artifact do not belong together, they differ in {some(differing)}: use the two that "
             "compile_graph returned"
         )
+
+
+def find_edges(model: EdgeModel, artifact: CompileArtifact) -> npt.NDArray[np.intp]:
+    """Find the edges of an artifact in a model that may have been made from the same edges in another order."""
+    source, target = model.edge_ends.cpu().numpy()
+    graph = artifact.graph
+    has, wanted = source * graph.nodes.size + target, graph.source * graph.nodes.size + graph.target
+    order = np.argsort(has)
+    return order[np.searchsorted(has, wanted, sorter=order)]
 
 
 def _digest(names: list[str]) -> str:

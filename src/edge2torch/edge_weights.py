@@ -8,16 +8,14 @@ import numpy as np
 import pandas as pd
 import torch
 
+from edge2torch.artifact import CompileArtifact, check_pair, find_edges
 from edge2torch.attribution import find_edge_model
-from edge2torch.compile import CompileArtifact, check_pair
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import arrows
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import nn
-
-    from edge2torch.nn import EdgeModel
 
 
 def get_edge_weights(model: nn.Module, artifact: CompileArtifact) -> pd.DataFrame:
@@ -52,7 +50,7 @@ def get_edge_weights(model: nn.Module, artifact: CompileArtifact) -> pd.DataFram
     check_pair(edge_model, artifact)
     weight = edge_model.edge_weights().detach().cpu()
     weight = weight if weight.dtype == torch.float64 else weight.float()
-    return artifact.graph.edges[["source", "target"]].assign(weight=weight.numpy()[_rows(edge_model, artifact)])
+    return artifact.graph.edges[["source", "target"]].assign(weight=weight.numpy()[find_edges(edge_model, artifact)])
 
 
 def set_edge_weights(model: nn.Module, artifact: CompileArtifact, weights: pd.DataFrame) -> None:
@@ -89,18 +87,9 @@ def set_edge_weights(model: nn.Module, artifact: CompileArtifact, weights: pd.Da
     _check_constraints(artifact.graph.edges.iloc[rows], values, present[rows])
     parameter = next(edge_model.parameters())
     new = torch.full((len(artifact.graph.edges),), torch.nan, dtype=torch.float64)
-    new[_rows(edge_model, artifact)[rows]] = torch.tensor(values)
+    new[find_edges(edge_model, artifact)[rows]] = torch.tensor(values)
     dtype = torch.float64 if parameter.dtype == torch.float64 else torch.float32
     edge_model.set_edge_weights(new.to(device=parameter.device, dtype=dtype))
-
-
-def _rows(model: EdgeModel, artifact: CompileArtifact) -> npt.NDArray[np.intp]:
-    """Find the edges of an artifact in a model that may have been made from the same edges in another order."""
-    source, target = model.edge_ends.cpu().numpy()
-    graph = artifact.graph
-    has, wanted = source * graph.nodes.size + target, graph.source * graph.nodes.size + graph.target
-    order = np.argsort(has)
-    return order[np.searchsorted(has, wanted, sorter=order)]
 
 
 def _match(edges: pd.DataFrame, weights: pd.DataFrame) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:

@@ -12,8 +12,16 @@ from torch import Tensor, nn
 from edge2torch._checks import check_choice
 from edge2torch._notes import note
 from edge2torch.align import align_features_to_input_nodes
-from edge2torch.attribution import Request, feature_scores, find_edge_model, find_method, node_scores, one_table
-from edge2torch.compile import check_pair
+from edge2torch.artifact import check_pair, find_edges
+from edge2torch.attribution import (
+    Request,
+    feature_scores,
+    find_edge_model,
+    find_method,
+    node_scores,
+    one_table,
+    path_scores,
+)
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.nn.state import evaluating
 
@@ -41,7 +49,7 @@ def interpret_model(
     quiet: bool = False,
     **options: Any,
 ) -> pd.DataFrame | dict[str, pd.DataFrame]:
-    """Score features or nodes with a method of Captum.
+    """Score features, nodes or edges with a method of Captum.
 
     Parameters
     ----------
@@ -53,10 +61,11 @@ def interpret_model(
         Cells to explain; see :func:`edge2torch.align_features_to_input_nodes`.
     target
         ``"features"``: the inputs; ``"nodes"``: the nodes of every later layer or, for a backend that takes steps, the
-        nodes behind the inputs in every step.
+        nodes behind the inputs in every step; ``"edges"``: the part of its target's score that arrives over each edge.
     method
         Class name in ``captum.attr``, e.g. ``"DeepLift"`` for features, ``"LayerDeepLift"`` for nodes. The default is
-        ``"IntegratedGradients"`` for features and ``"LayerConductance"`` for nodes.
+        ``"IntegratedGradients"`` for features and ``"LayerConductance"`` for nodes, the only one whose scores are
+        shared out over edges.
     output
         Which output of the model to explain: a position, the name of an output node (if the model has no head), or a
         position per cell. Needed if there are several.
@@ -78,7 +87,8 @@ def interpret_model(
 
     Returns
     -------
-    For features a DataFrame (cells x features); for nodes a dict from ``"layer_1"``, ``"layer_2"``, ... to a
+    For features a DataFrame (cells x features); for edges a DataFrame ``source``, ``target``, ``score`` in the order of
+    the edge list, with the mean over the cells; for nodes a dict from ``"layer_1"``, ``"layer_2"``, ... to a
     DataFrame (cells x nodes of that layer), or from ``"step_1"``, ``"step_2"``, ... to a DataFrame (cells x nodes
     behind the inputs), or one DataFrame. Scores of a node's units are added up. Scores are in units of the model's
     output. The model's mode, weights and gradients are as before.
@@ -98,7 +108,8 @@ def interpret_model(
          a    b
     0  2.0 -3.0
     """
-    chosen = find_method(method, target)
+    check_choice("target", target, ("features", "nodes", "edges"))
+    chosen = find_method(method, "nodes" if target == "edges" else target)
     edge_model = find_edge_model(model)
     check_pair(edge_model, artifact)
     x = align_features_to_input_nodes(data, artifact).to(next(model.parameters()))
@@ -116,7 +127,11 @@ def interpret_model(
         pd.RangeIndex(len(x)) if isinstance(data, Tensor) else getattr(data, "obs_names", getattr(data, "index", None))
     )
     result: pd.DataFrame | dict[str, pd.DataFrame]
-    if chosen.target == "features":
+    if target == "edges":
+        result = artifact.graph.edges[["source", "target"]].assign(
+            score=_edge_scores(model, chosen.name, x, request)[find_edges(edge_model, artifact)]
+        )
+    elif chosen.target == "features":
         scores = feature_scores(model, chosen, x, request)
         result = pd.DataFrame(scores.numpy(), index=index, columns=artifact.feature_names)
     else:
@@ -124,6 +139,29 @@ def interpret_model(
     if not quiet:
         note(f"Finished interpretation with method '{chosen.name}' for target '{target}'.")
     return result
+
+
+def _edge_scores(model: nn.Module, method: str, x: Tensor, request: Request) -> npt.NDArray[np.floating[Any]]:
+    """Score edges, in the order of the model: the mean over the cells."""
+    if method != "LayerConductance" or request.options:
+        asked = some([method, *request.options])
+        raise Edge2TorchError(f"target='edges' shares out LayerConductance, without options, not {asked}")
+    if request.baseline is not None and len(request.baseline) != 1:
+        raise Edge2TorchError(f"target='edges' compares with one baseline, not with {len(request.baseline)} rows")
+    with torch.no_grad(), evaluating(model):
+        n_outputs = model(x[:1]).reshape(1, -1).shape[1]
+    output = torch.as_tensor(0 if request.output is None else request.output, device=x.device).reshape(-1)
+    scores = path_scores(
+        model,
+        x,
+        nn.functional.one_hot(output, n_outputs)[None],
+        baseline=request.baseline,
+        n_steps=request.n_steps,
+        batch_size=request.batch_size,
+        groups=torch.zeros(len(x), dtype=torch.int64),
+    )
+    total = torch.empty(0) if scores.edges is None else scores.edges[0, 0]
+    return (total / len(x)).to(x.dtype).cpu().numpy()
 
 
 def _name_nodes(

@@ -85,8 +85,8 @@ def test_after_an_error(run, fragile, snapshot):
     fragile.head.calls.clear()
     run(fragile)
     n_calls = len(fragile.head.calls)
-    assert n_calls >= 2, "the width of the output is looked at first"
-    for fails_at in {2, n_calls // 2 + 1, n_calls}:
+    assert n_calls >= 1
+    for fails_at in {min(2, n_calls), n_calls // 2 + 1, n_calls}:  # the first looks at the width of the output
         fragile.head.calls.clear()
         fragile.head.fails_at = fails_at
         with pytest.raises(Boom):

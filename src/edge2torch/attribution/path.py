@@ -103,7 +103,7 @@ def path_scores(
     points = Points.quadrature(n_steps + 1, like)
     scores = _empty(edge_model, x, len(weights), groups)
     with evaluating(model):
-        size = batch_size or cells_at_once(model, like, len(points))
+        size = batch_size or cells_at_once(model, len(points))
         for rows, group in _batches(len(x), size, groups):
             start = reference if len(reference) == 1 else reference[rows]
             chosen = (weights if weights.shape[1] == 1 else weights[:, rows]).to(like)

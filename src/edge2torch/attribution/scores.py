@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from edge2torch._checks import check_seed, check_whole
 from edge2torch.attribution.methods import METHODS, Method, check_activations
 from edge2torch.attribution.walk import find_edge_model
+from edge2torch.attribution.walked import WalkRequest, can_walk, walked_features, walked_nodes
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.nn import EdgeLinear, EdgeModel, NodeDropout
 from edge2torch.nn.state import evaluating, seeded
@@ -100,6 +101,8 @@ def feature_scores(model: nn.Module, method: Method, x: Tensor, request: Request
     Edge2TorchError
         If the method is not defined for the model's activations, or the baseline or an option does not fit it.
     """
+    if can_walk(model, method.name) and not request.options:
+        return walked_features(model, method.name, x, _walk_request(method, x, request))
     return _scores(model, None, method, x, request)
 
 
@@ -107,7 +110,8 @@ def node_scores(model: nn.Module, method: Method, x: Tensor, request: Request) -
     """Score the nodes of every layer, or in every step, for each cell.
 
     As :func:`feature_scores`, for a method with target ``"nodes"`` and a model that holds one
-    :class:`edge2torch.nn.EdgeModel`.
+    :class:`edge2torch.nn.EdgeModel`. Where a walk along the path gives the scores of all layers (``WALKED``), and no
+    options are given, there is one instead of a call of Captum for each layer; the scores are the same.
 
     Returns
     -------
@@ -115,9 +119,16 @@ def node_scores(model: nn.Module, method: Method, x: Tensor, request: Request) -
     nodes behind the inputs in step 1, 2, ... The scores of a node's units are added up.
     """
     _check_steps(model, method)
+    if can_walk(model, method.name) and not request.options:
+        return walked_nodes(model, method.name, x, _walk_request(method, x, request))
     edge_model = find_edge_model(model)
     sites = [block if method.part == "block" else block.linear for block in edge_model.blocks]
     return [edge_model.sum_units(_scores(model, site, method, x, request), k) for k, site in enumerate(sites)]
+
+
+def _walk_request(method: Method, x: Tensor, request: Request) -> WalkRequest:
+    reference = _path_arguments(method, x, request).get(method.baseline or "")
+    return WalkRequest(request.output if method.output else None, reference, request.n_steps, request.batch_size)
 
 
 def _check_steps(model: nn.Module, method: Method) -> None:

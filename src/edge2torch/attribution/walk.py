@@ -67,11 +67,14 @@ class Walk(ABC):
         How far each feature is from the reference, shape (features, cells).
     edges
         Whether :meth:`sums` and ``Gradients.sums`` are to be had.
+    n_outputs
+        Number of outputs, once :meth:`at` was called.
     """
 
     edge_model: EdgeModel
     change: Tensor
     edges: bool
+    n_outputs: int
 
     @abstractmethod
     def blocks(self, n_points: int) -> list[slice]:
@@ -136,23 +139,25 @@ def find_walk(model: nn.Module, x: Tensor, reference: Tensor, *, edges: bool = F
     edges
         Whether :meth:`Walk.sums` and ``Gradients.sums`` are needed.
     """
-    return Swept(model, x, reference, edges=edges) if is_swept(model, x) else Hooked(model, x, reference, edges=edges)
+    return Swept(model, x, reference, edges=edges) if is_swept(model) else Hooked(model, x, reference, edges=edges)
 
 
-def is_swept(model: nn.Module, x: Tensor) -> TypeGuard[FeedforwardModel]:
+def is_swept(model: nn.Module) -> TypeGuard[FeedforwardModel]:
     """Whether :class:`Swept` computes what the model does."""
+    if not isinstance(model, FeedforwardModel):
+        return False
+    x = next(model.parameters()).new_empty(0)
     return (
-        isinstance(model, FeedforwardModel)
-        and type(model).forward is FeedforwardModel.forward
+        type(model).forward is FeedforwardModel.forward
         and not (model._forward_hooks or model._forward_pre_hooks or model._backward_hooks)
         and not torch.is_autocast_enabled(x.device.type)
         and can_sweep(model, x)
     )
 
 
-def cells_at_once(model: nn.Module, x: Tensor, n_points: int) -> int:
+def cells_at_once(model: nn.Module, n_points: int) -> int:
     """How many cells to begin a walk with."""
-    return CELLS_AT_ONCE if is_swept(model, x) else max(1, ROWS_AT_ONCE // n_points)
+    return CELLS_AT_ONCE if is_swept(model) else max(1, ROWS_AT_ONCE // n_points)
 
 
 class Swept(Walk):
@@ -161,7 +166,7 @@ class Swept(Walk):
     def __init__(self, model: FeedforwardModel, x: Tensor, reference: Tensor, *, edges: bool) -> None:
         self.line = Line(model, x.detach(), reference.detach())
         self.change = self.line.change
-        self.edge_model, self.edges = model, edges
+        self.edge_model, self.edges, self.n_outputs = model, edges, model.n_outputs
 
     def blocks(self, n_points: int) -> list[slice]:
         """Cells whose points fit into the cache, or all."""
@@ -221,7 +226,7 @@ class Hooked(Walk):
         with _recorded(self.edge_model, sums=self.edges) as (states, sums):
             self.out = self.model(self.moved).reshape(len(self.moved), -1)
         self.of_blocks, self.sums_of_blocks = list(states), list(sums)
-        self.n_points = len(points)
+        self.n_points, self.n_outputs = len(points), self.out.shape[1]
         return self._parts(self.of_blocks)
 
     def sums(self) -> list[Tensor]:
