@@ -46,5 +46,8 @@ def edges(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> pd.DataFrame:
         )
     n_tables, n_edges = scores.shape
     ends = {name: np.tile(graph[name].to_numpy(), n_tables) for name in ("source", "target", "weight")}
-    names = {name: np.repeat(stored[name], n_edges) for name in ("group", "output") if name in stored}
+    texts = {
+        name: np.array(list(map(str, stored[name])), dtype=object) for name in ("group", "output") if name in stored
+    }
+    names = {name: np.repeat(text, n_edges) for name, text in texts.items()}
     return pd.DataFrame({**ends, **names, "score": scores.ravel()})
