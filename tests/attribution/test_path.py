@@ -340,6 +340,7 @@ BAD = {
     "groups": ({"groups": torch.zeros(4, dtype=torch.int64)}, "groups must be a whole number from -1 for each of 5"),
     "fractions": ({"groups": torch.zeros(5)}, "groups must be a whole number"),
     "below": ({"groups": torch.full((5,), -2)}, "groups must be a whole number from -1"),
+    "batch_size": ({"batch_size": 0}, "batch_size=0 must be a whole number"),
     "n_steps": ({"n_steps": 0}, "n_steps=0 must be a whole number"),
 }
 
