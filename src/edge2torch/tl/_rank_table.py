@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from edge2torch.control import Comparison, between, compare
+from edge2torch.control import Comparison, between, compare, expect
 from edge2torch.tl._evidence import Model
 from edge2torch.tl._question import directions
 
@@ -48,7 +48,7 @@ def rank_table(
     """
     wiring = _wiring(question)
     scores = np.stack([one.strata.mean(one.score) for one in own])
-    expected = compare(scores, np.stack([one.strata.mean(one.score) for one in compared[by]]), wiring).expected
+    expected = expect(np.stack([one.strata.mean(one.score) for one in compared[by]]), wiring)
     found, each = _compare(own, compared[by], strata, wiring)
     edges = strata.mean(np.mean([one.edges for one in own], axis=0))
     sources = _Sources.of(question)
@@ -63,7 +63,7 @@ def rank_table(
         "direction": directions(question, own, strata),
         "support": sources.support(edges),
         **{
-            kind: np.mean([one.strata.mean(one.score) for one in of_kind], axis=0)
+            kind: _mean_of_known([one.strata.mean(one.score) for one in of_kind])
             for kind, of_kind in compared.items()
             if kind != by
         },
@@ -105,7 +105,8 @@ def _compare(
         spread = np.stack([_between(values, cells, wiring) for values, cells in each])
     found = compare(mine, theirs, wiring, spread)
     away = mine - found.expected
-    return found, np.divide(away, found.deviation, out=np.zeros_like(away), where=found.deviation > 0)
+    away[:, np.isnan(found.deviation)] = np.nan
+    return found, np.divide(away, found.deviation, out=away.copy(), where=found.deviation > 0)
 
 
 def _between(values: Floats, strata: Strata, wiring: Floats) -> Floats:
@@ -123,13 +124,20 @@ def _adjust(pval: Floats) -> Floats:
     return adjusted
 
 
+def _mean_of_known(tables: Sequence[Floats]) -> Floats:
+    """Mean over those tables that have a value."""
+    known = np.isfinite(tables)
+    total, n = np.where(known, tables, 0).sum(axis=0), known.sum(axis=0)
+    return np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0)
+
+
 def _stability(each: Floats) -> Floats:
-    """Share of replicates in which a node is among the best of a group; NaN for a single replicate."""
+    """Share of replicates in which a node is among the best of a group; NaN for one replicate, or if unknown."""
     if len(each) == 1:
         return np.full(each.shape[1:], np.nan)
     best = max(int(np.ceil(BEST * each.shape[2])), 1)
     rank = np.argsort(np.argsort(-each, axis=2, kind="stable"), axis=2, kind="stable")
-    return np.asarray((rank < best).mean(axis=0))
+    return np.where(np.isnan(each).any(axis=0), np.nan, (rank < best).mean(axis=0))
 
 
 class _Sources:
