@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import signal
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -83,3 +86,41 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+def _write(adata: AnnData, path: Path) -> None:
+    """Write by the suffix of the path."""
+    if path.suffix == ".h5ad":
+        adata.write_h5ad(path)
+        return
+    with warnings.catch_warnings():
+        # of zarr and anndata, on what will be, or has become, the default
+        warnings.filterwarnings("ignore", "(zarr v3 autosharding|Consolidated metadata|This setting will be removed)")
+        with anndata.settings.override(zarr_write_format=3):
+            adata.write_zarr(path)
+
+
+def _read(path: Path) -> AnnData:
+    return anndata.read_h5ad(path) if path.suffix == ".h5ad" else anndata.read_zarr(path)
+
+
+@pytest.fixture(scope="session")
+def write() -> Callable[[AnnData, Path], None]:
+    return _write
+
+
+@pytest.fixture(scope="session")
+def read() -> Callable[[Path], AnnData]:
+    return _read
+
+
+@pytest.fixture
+def through_file(tmp_path: Path) -> Callable[[AnnData, str], AnnData]:
+    """Write an AnnData into a file, by the suffix, and read it back."""
+
+    def pass_on(adata: AnnData, suffix: str) -> AnnData:
+        path = tmp_path / f"cells{suffix}"
+        _write(adata, path)
+        return _read(path)
+
+    return pass_on

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from edge2torch._rows import Rows
+
 if TYPE_CHECKING:
     from h5py import Group
 
@@ -20,7 +22,7 @@ def replace_parts(root: Group, parts: Mapping[str, Any], stale: Iterable[str] = 
     root
         Root of a file that is open for writing.
     parts
-        From paths, such as ``"obsm/X_pca"``, to what to write there.
+        From paths, such as ``"obsm/X_pca"``, to what to write there: what anndata can write, or rows.
     stale
         Paths of what is removed, if it is there.
     """
@@ -34,7 +36,7 @@ def replace_parts(root: Group, parts: Mapping[str, Any], stale: Iterable[str] = 
     try:
         write_elem(uns, UNFINISHED, {})
         for number, part in enumerate(parts.values()):
-            write_elem(uns[UNFINISHED], str(number), part)
+            _write(uns[UNFINISHED], str(number), part)
     except BaseException:
         uns.pop(UNFINISHED, None)
         raise
@@ -45,3 +47,17 @@ def replace_parts(root: Group, parts: Mapping[str, Any], stale: Iterable[str] = 
         root.move(f"uns/{UNFINISHED}/{number}", path)
     del uns[UNFINISHED]
     root.file.flush()
+
+
+def _write(group: Group, name: str, part: Any) -> None:
+    from anndata.io import write_elem
+
+    if not isinstance(part, Rows):
+        write_elem(group, name, part)
+        return
+    array = group.create_dataset(name, shape=part.shape, dtype="float32")
+    array.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})  # as anndata writes it
+    start = 0
+    for block in part.blocks():
+        array[start : start + len(block)] = block
+        start += len(block)

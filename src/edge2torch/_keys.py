@@ -25,6 +25,8 @@ RANK_NODES = "rank_nodes"
 CONTROLS = "controls"
 COMPLETENESS = "completeness"
 EDGE_SCORES = "edge_scores"
+PERTURB = "perturb"
+PERTURB_SCREEN = "perturb_screen"
 
 
 class Made(NamedTuple):
@@ -130,6 +132,11 @@ class Keys:
         return f"{self.key}_shuffled"
 
     @property
+    def perturbed(self) -> str:
+        """Changes of the outputs by a perturbation, cells x outputs, in ``obsm``."""
+        return f"{self.key}_perturbed"
+
+    @property
     def of_build(self) -> Made:
         """Everything that holds only as long as the prior and the choice of nodes do."""
         trained = self.of_graph
@@ -152,9 +159,20 @@ class Keys:
     @property
     def of_fit(self) -> Made:
         """Everything that holds only as long as the model does."""
-        scores = self.of_interpret
+        scores, one, screen = self.of_interpret, self.of_perturb, self.of_screen
+        slots = (*scores.slots, *one.slots)
         return Made(
-            parts=(HISTORY, METRICS, METRICS_OF_OUTPUTS, MODEL, TRIALS, CONTROLS, *scores.parts),
+            parts=(
+                HISTORY,
+                METRICS,
+                METRICS_OF_OUTPUTS,
+                MODEL,
+                TRIALS,
+                CONTROLS,
+                *scores.parts,
+                *one.parts,
+                *screen.parts,
+            ),
             slots=(
                 self.pred,
                 self.split,
@@ -163,9 +181,9 @@ class Keys:
                 self.std,
                 self.agreement,
                 self.shuffled,
-                *scores.slots,
+                *slots,
             ),
-            steps=("fit", "tune", "control", *scores.steps),
+            steps=("fit", "tune", "control", *scores.steps, *one.steps, *screen.steps),
         )
 
     @property
@@ -174,5 +192,15 @@ class Keys:
         return Made(
             parts=(RANK_NODES, COMPLETENESS, EDGE_SCORES),
             slots=(self.nodes, self.activations, self.features),
-            steps=("interpret",),
+            steps=("interpret", "rank_nodes"),
         )
+
+    @property
+    def of_perturb(self) -> Made:
+        """What one perturbation has written."""
+        return Made(parts=(PERTURB,), slots=(self.perturbed,), steps=(PERTURB,))
+
+    @property
+    def of_screen(self) -> Made:
+        """What a screen of perturbations has written."""
+        return Made(parts=(PERTURB_SCREEN,), steps=(PERTURB_SCREEN,))

@@ -13,6 +13,7 @@ import pandas as pd
 from edge2torch import _keys
 from edge2torch._in_place import replace_parts
 from edge2torch._modalities import is_mudata
+from edge2torch._rows import Rows
 from edge2torch.errors import Edge2TorchError, some
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def write(
     uns
         Parts of ``uns[key]`` to set; others stay.
     obs, obsm, varm
-        Columns and arrays to set.
+        Columns and arrays to set; arrays may be :class:`Rows`.
     stale
         What no longer holds, and is removed.
     in_file
@@ -147,7 +148,7 @@ def write(
         for name in [name for name in stale.slots if name in place]:
             del place[name]
         for name, value in parts.items():
-            place[name] = value
+            place[name] = value.array() if isinstance(value, Rows) else value
     adata.uns[key] = result
 
 

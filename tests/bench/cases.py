@@ -69,6 +69,18 @@ class LayeredGraph:
             return cls(tuple(arrays["sizes"].tolist()), arrays["source"], arrays["target"])
 
 
+def describe(graph: LayeredGraph) -> str:
+    """Sizes of a graph in a line."""
+    inputs, *hidden, outputs = graph.sizes
+    if len(hidden) <= 4:
+        nodes = " - ".join(f"{n:,}" for n in graph.sizes) + " nodes"
+    else:
+        nodes = f"{inputs:,} inputs, {sum(hidden):,} hidden nodes in {len(hidden)} layers, {outputs} outputs"
+    layer = np.repeat(np.arange(len(graph.sizes)), graph.sizes)
+    skips = int((layer[graph.target] - layer[graph.source] > 1).sum())
+    return f"{nodes}, {graph.source.size:,} edges" + (f" ({skips:,} of them skip layers)" if skips else "")
+
+
 def random_graph(sizes: tuple[int, ...], edges: tuple[int, ...], seed: int = 0) -> LayeredGraph:
     """Distinct random edges between neighbouring layers; every node has one, towards each neighbour."""
     rng = np.random.default_rng(seed)

@@ -42,6 +42,10 @@ class Contestant:
         From a graph to a module that maps (cells, inputs) to (cells, outputs).
     compile
         The part of ``model`` that ``compile`` measures: from an edge list to a module.
+    attribute
+        From a graph to a function that scores nodes, from (cells, inputs) to (cells, nodes behind the inputs).
+    check_scores
+        Compares these scores with others.
     node_major
         Whether its inputs lie node by node in memory, as a transposed view, instead of cell by cell.
     tanh
@@ -53,6 +57,8 @@ class Contestant:
     layer: Callable[[LayeredGraph], Layer] | None = None
     model: Callable[[LayeredGraph], nn.Module] | None = None
     compile: Callable[..., nn.Module] | None = None
+    attribute: Callable[[LayeredGraph], Callable[[Tensor], object]] | None = None
+    check_scores: Callable[..., None] | None = None
     node_major: bool = False
     tanh: bool = True
     sparse: bool = True

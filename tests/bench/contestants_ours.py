@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attributions
 import pandas as pd
 import torch
 from cases import LayeredGraph
@@ -31,6 +32,9 @@ def model(graph: LayeredGraph) -> nn.Module:
 
 
 CONTESTANTS = {
-    "ours": Contestant(layer, model, compile_edges),
+    "ours": Contestant(layer, model, compile_edges, attributions.walk, attributions.check),
+    "ours, with edges": Contestant(attribute=attributions.walk_edges, check_scores=attributions.check),
+    "ours, ten classes": Contestant(attribute=attributions.walk_classes, check_scores=attributions.check),
+    "Captum, layer by layer": Contestant(attribute=attributions.layer_by_layer),
     "ours, node-major input": Contestant(layer, model, node_major=True),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import version
 
 import kpnn2
@@ -70,7 +71,15 @@ def public_model(graph: LayeredGraph) -> nn.Module:
     return compile_public(graph.edge_list(graph.weights()))
 
 
+def public_scores(graph: LayeredGraph) -> Callable[[Tensor], object]:
+    """Its ``interpret_model`` for all hidden nodes, class 3, 50 steps."""
+    model, artifact = public.compile_graph(graph.edge_list(graph.weights()), backend="feedforward")
+    return lambda x: public.interpret_model(
+        model, artifact, x, on="nodes", method="LayerConductance", attribute_kwargs={"target": 3, "n_steps": 50}
+    )
+
+
 CONTESTANTS = {
     "kpnn2": Contestant(packed_layer, packed_model, compile_packed),
-    "public edge2torch": Contestant(None, public_model, compile_public, tanh=False),
+    "public edge2torch": Contestant(None, public_model, compile_public, public_scores, tanh=False),
 }

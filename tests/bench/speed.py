@@ -17,7 +17,8 @@ import collection
 import machine
 import numpy as np
 import rates
-from cases import LayeredGraph
+from attribution_pages import few_cells, many_cells
+from cases import LayeredGraph, describe
 from fit_pages import fit_memory, fit_rates
 from process import Environment
 from report import Section, milliseconds, number, page, ratio_table
@@ -154,6 +155,15 @@ class Bench:
         ]
         return [*rates, fit_memory(self.environments["ours"], self.folder, self.options.pictures)]
 
+    def attribution(self) -> list[Section]:
+        """Scores of nodes."""
+        graph, path = self.random("pathways", *cases.PATHWAYS)
+        sections = [few_cells(describe(graph), self.environments, path, self.options.rounds)]
+        if self.options.data.exists():
+            graph, path = self.graph("reactome", lambda: cases.reactome_graph(self.options.data))
+            sections.append(many_cells(describe(graph), self.environments["ours"], path))
+        return sections
+
     def compile(self) -> list[Section]:
         """From edge list to model."""
         graph, path = self.random("large", *cases.LARGE)
@@ -181,18 +191,6 @@ class Bench:
             text = f"{describe(graph)}, {CELLS} cells."
             sections.append(Section(title, text, RATIO_HEADER, ratio_table(entries), [note]))
         return sections
-
-
-def describe(graph: LayeredGraph) -> str:
-    """Sizes of a graph in a line."""
-    inputs, *hidden, outputs = graph.sizes
-    if len(hidden) <= 4:
-        nodes = " - ".join(f"{n:,}" for n in graph.sizes) + " nodes"
-    else:
-        nodes = f"{inputs:,} inputs, {sum(hidden):,} hidden nodes in {len(hidden)} layers, {outputs} outputs"
-    layer = np.repeat(np.arange(len(graph.sizes)), graph.sizes)
-    skips = int((layer[graph.target] - layer[graph.source] > 1).sum())
-    return f"{nodes}, {graph.source.size:,} edges" + (f" ({skips:,} of them skip layers)" if skips else "")
 
 
 def floor(graph: LayeredGraph, cells: int, ours: Entry, copied: Entry, multiplied: Entry) -> Section:
@@ -268,7 +266,7 @@ def parse(cpu_cases: Iterable[str]) -> argparse.Namespace:
 
 def main() -> None:
     """Run the cases; print the tables and write the page."""
-    methods = ("layer", "training", "reactome", "go", "blocks", "memory", "fit", "compile")
+    methods = ("layer", "training", "reactome", "go", "blocks", "memory", "attribution", "fit", "compile")
     options = parse(methods)
     if not options.cases and options.device == "cpu" and not options.pictures:
         options.pictures = ROOT / "docs" / "images"

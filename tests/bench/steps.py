@@ -75,6 +75,15 @@ def layer_step(contestant: Contestant, graph: LayeredGraph, cells: int, device: 
     return Step(run, lambda: [value.detach() for value in run()], device)
 
 
+def attribution_step(contestant: Contestant, graph: LayeredGraph, cells: int) -> Step:
+    """Score the nodes of all layers."""
+    score = contestant.attribute(graph)
+    x = random_states(cells, graph.sizes[0], 0, node_major=False)
+    if contestant.check_scores is not None:
+        contestant.check_scores(score, graph, x)
+    return Step(lambda: score(x))
+
+
 def training_step(contestant: Contestant, graph: LayeredGraph, cells: int, device: str) -> Step:
     """Gradients to zero, forward, cross-entropy, backward, a step of Adam."""
     torch.manual_seed(0)

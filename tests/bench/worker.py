@@ -5,11 +5,12 @@
     {"do": "memory"}                                   -> {"extra_bytes": N}
     {"do": "record", "folder": FOLDER, "stored": BOOL} -> {"seconds": [...], "megabytes": [...]}
     {"do": "overhead"}                                 -> {"trainer": X, "loop": X}
+    {"do": "score_many", "graph": FILE, "cells": N}    -> {"seconds": X, "extra_bytes": N}
     {"do": "layers"}                                   -> {"layers": [...]}
     {"do": "difference", ...as prepare}                -> {"difference": X}
     {"do": "compile", "contestant": NAME, "graph": FILE} -> {"seconds": [...], "extra_bytes": N}
 
-KIND is "layer", "training", "rate", "loop", "bare", or begins with "fit".
+KIND is "layer", "training", "attribution", "rate", "loop", "bare", or begins with "fit".
 What goes wrong comes back as {"reason": TEXT}.
 """
 
@@ -31,7 +32,7 @@ from cases import LayeredGraph
 from loops import make_loop
 from memory import ExtraMemory
 from rates import RATES
-from steps import layer_step, training_step
+from steps import attribution_step, layer_step, training_step
 
 MEMORY_LIMIT = 12 * 10**9
 TOO_LARGE = "needs more than 12 GB"
@@ -58,6 +59,9 @@ class Worker:
         if kind in ("loop", "bare"):
             self.step = make_loop(self.contestants[contestant.partition(",")[0]], graph, cells, bare=kind == "bare")
             return {}
+        if kind == "attribution":
+            self.step = attribution_step(self.contestants[contestant], LayeredGraph.load(Path(graph)), cells)
+            return {}
         make = layer_step if kind == "layer" else training_step
         self.step = make(self.contestants[contestant], LayeredGraph.load(Path(graph)), cells, device)
         return {}
@@ -79,6 +83,10 @@ class Worker:
     def overhead(self) -> dict[str, Any]:
         """Measure what the trainer adds to a step."""
         return importlib.import_module("fits").overhead()
+
+    def score_many(self, graph: str, cells: int) -> dict[str, Any]:
+        """Measure scores of nodes in very many cells."""
+        return importlib.import_module("attributions").many(graph, cells)
 
     def layers(self) -> dict[str, Any]:
         """Measure the blocks of our model, one by one."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from edge2torch.control import between, compare
+from edge2torch.control import between, compare, expect
 
 N, GROUPS, CONTROLS = 400, 3, 5
 
@@ -101,3 +101,31 @@ def test_few_nodes_have_no_trend() -> None:
     result = compare(random.normal(size=(1, 1, 3)), random.normal(size=(4, 1, 3)), np.arange(3.0)[:, None])
     assert np.isfinite(result.z).all()
     assert ((result.pval > 0) & (result.pval <= 1)).all()
+
+
+@pytest.mark.parametrize(("n_replicates", "n_controls", "own"), [(1, 2, 0.0), (1, 2, 3.0), (10, 5, 3.0), (10, 2, 1.0)])
+def test_p_values_hold_for_two_controls_and_for_many_replicates(n_replicates: int, n_controls: int, own: float) -> None:
+    """Whether or not nodes have an expectation of their own, whose error replicates do not make smaller."""
+    random = np.random.default_rng(7)
+    found = []
+    for _ in range(8):
+        genes, wired = wiring(random)
+        offset = own * np.sqrt(genes) * random.normal(size=N)
+        scores, controls = (draw(random, n, genes) + offset for n in (n_replicates, n_controls))
+        found.append(compare(scores, controls, wired).pval)
+    assert (np.concatenate(found) < 0.05).mean() < 0.065
+    assert (np.concatenate(found) < 0.01).mean() < 0.015
+
+
+def test_a_control_without_scores_in_a_group_does_not_count_there() -> None:
+    random = np.random.default_rng(8)
+    genes, wired = wiring(random)
+    scores, controls = draw(random, 1, genes), draw(random, CONTROLS, genes)
+    controls[2, 1], controls[1:, 2] = np.nan, np.nan
+    result = compare(scores, controls, wired)
+    without = compare(scores[:, 1:2], np.delete(controls[:, 1:2], 2, axis=0), wired)
+    np.testing.assert_array_equal(result.expected[1], without.expected[0])
+    np.testing.assert_array_equal(result.expected, expect(controls, wired))
+    assert np.isfinite(result.pval[:2]).all()
+    assert np.isnan(result.pval[2]).all()
+    assert np.isnan(result.z[2]).all()

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-import anndata
 import numpy as np
 import pytest
 import scanpy as sc
@@ -13,39 +11,15 @@ from anndata import AnnData
 import edge2torch as e2t
 
 
-def _write(adata: AnnData, path: Path) -> None:
-    """Write by the suffix of the path."""
-    if path.suffix == ".h5ad":
-        adata.write_h5ad(path)
-        return
-    with warnings.catch_warnings():
-        # of zarr and anndata, on what will be, or has become, the default
-        warnings.filterwarnings("ignore", "(zarr v3 autosharding|Consolidated metadata|This setting will be removed)")
-        with anndata.settings.override(zarr_write_format=3):
-            adata.write_zarr(path)
-
-
-def _read(path: Path) -> AnnData:
-    return anndata.read_h5ad(path) if path.suffix == ".h5ad" else anndata.read_zarr(path)
-
-
 @pytest.fixture(scope="session")
-def write() -> Callable[[AnnData, Path], None]:
-    return _write
-
-
-@pytest.fixture(scope="session")
-def read() -> Callable[[Path], AnnData]:
-    return _read
-
-
-@pytest.fixture(scope="session")
-def paths(processed: AnnData, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def paths(
+    processed: AnnData, write: Callable[[AnnData, Path], None], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
     """Files of ``processed`` by suffix."""
     folder = tmp_path_factory.mktemp("files")
     made = {suffix: folder / f"cells{suffix}" for suffix in (".h5ad", ".zarr")}
     for path in made.values():
-        _write(processed, path)
+        write(processed, path)
     return made
 
 
@@ -60,7 +34,7 @@ def processed() -> AnnData:
     weights = {str(name): float(k + 1) for k, name in enumerate(adata.obs["bulk_labels"].cat.categories)}
     assert any("/" in name for name in weights)
     e2t.tl.fit(adata, "bulk_labels", layer="half", class_weight=weights, max_epochs=2, progress_bar=False)
-    e2t.tl.interpret(adata, n_steps=3, cell_features=True, groupby="louvain")
+    e2t.tl.interpret(adata, n_steps=3, cell_features=True, edges=True, groupby="louvain")
     e2t.pp.build_graph(adata, "progeny", key_added="second")
     adata.obs["half"] = np.where(np.arange(adata.n_obs) % 2, "odd", "even/α")
     e2t.tl.fit(adata, "half", key="second", activation=None, readout="top", max_epochs=1, progress_bar=False)

@@ -45,7 +45,7 @@ def test_uns_holds_tables_arrays_and_native_values(processed, key):
 @pytest.mark.parametrize("key", KEYS)
 def test_obsm_and_varm_are_plain_arrays(processed, key):
     arrays = [processed.obsm[f"{key}_proba"], processed.obsm[f"{key}_nodes"], processed.varm[f"{key}_features"]]
-    arrays += [processed.obsm["e2t_features"]]
+    arrays += [processed.obsm["e2t_features"], processed.obsm[f"{key}_activations"]]
     for array in arrays:
         assert type(array) is np.ndarray
         assert array.dtype == np.float32

@@ -59,7 +59,7 @@ np.savez(out, **numbers)
 def assert_equal_results(one: AnnData, two: AnnData) -> None:
     for key in KEYS:
         assert set(one.uns[key]) == set(two.uns[key])
-        for part in ("graph", "nodes", "history", "metrics", "rank_nodes"):
+        for part in ("graph", "nodes", "history", "metrics", "rank_nodes", "completeness"):
             pd.testing.assert_frame_equal(one.uns[key][part], two.uns[key][part], check_index_type=False)
         for step, arguments in one.uns[key]["params"].items():
             assert set(arguments) == set(two.uns[key]["params"][step])
@@ -69,6 +69,7 @@ def assert_equal_results(one: AnnData, two: AnnData) -> None:
         for name, array in getattr(one, place).items():
             np.testing.assert_array_equal(array, getattr(two, place)[name])
     pd.testing.assert_frame_equal(one.obs, two.obs)
+    pd.testing.assert_frame_equal(e2t.get.edges(one), e2t.get.edges(two))
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -15,7 +15,7 @@ def fitted_once() -> AnnData:
     adata = sc.datasets.pbmc68k_reduced()
     e2t.pp.build_graph(adata, "reactome", min_genes=25)
     e2t.tl.fit(adata, "bulk_labels", max_epochs=2, progress_bar=False)
-    e2t.tl.interpret(adata, n_steps=3, cell_features=True)
+    e2t.tl.interpret(adata, n_steps=3, cell_features=True, edges=True)
     return adata
 
 

@@ -89,6 +89,26 @@ def test_results_of_a_view(fitted):
     assert not model.training
 
 
+def test_edges(fitted):
+    edges, graph = e2t.get.edges(fitted), fitted.uns["e2t"]["graph"]
+    assert edges.columns.tolist() == ["source", "target", "weight", "group", "score"]
+    groups = fitted.obs["bulk_labels"].cat.categories.tolist()
+    assert edges["group"].tolist() == np.repeat(groups, len(graph)).tolist()
+    for _, part in edges.groupby("group"):
+        ends = ["source", "target", "weight"]
+        pd.testing.assert_frame_equal(part[ends].reset_index(drop=True), graph[ends])
+    arriving = edges.groupby(["group", "target"])["score"].sum()
+    ranked = fitted.uns["e2t"]["rank_nodes"].set_index(["group", "node"])["score"]
+    np.testing.assert_allclose(arriving[ranked.index], ranked, rtol=1e-3, atol=1e-6)
+
+
+def test_activations_stay_within_the_activation(fitted):
+    states = e2t.get.nodes(fitted, of="activations")
+    np.testing.assert_array_equal(states.X, fitted.obsm["e2t_activations"])
+    assert (np.abs(states.X) <= 1).all(), "tanh"
+    assert states.var_names.tolist() == e2t.get.nodes(fitted).var_names.tolist()
+
+
 def test_graph_before_the_fit(built):
     graph = e2t.get.graph(built)
     assert isinstance(graph, nx.DiGraph)
@@ -171,7 +191,7 @@ def test_what_is_missing_is_said_with_who_makes_it(built, name):
         getattr(e2t.get, name)(built)
 
 
-@pytest.mark.parametrize("name", ["nodes", "features", "model", "graph"])
+@pytest.mark.parametrize("name", ["nodes", "features", "edges", "model", "graph"])
 def test_another_key(fitted, name):
     with pytest.raises(e2t.Edge2TorchError, match=r"adata.uns\['mine'\] has no .*there is one under 'e2t'"):
         getattr(e2t.get, name)(fitted, key="mine")
@@ -198,7 +218,7 @@ def test_a_graph_that_was_changed_is_refused(fitted):
             e2t.get.model(fitted)
 
 
-@pytest.mark.parametrize("name", ["nodes", "features", "model", "graph"])
+@pytest.mark.parametrize("name", ["nodes", "features", "edges", "model", "graph"])
 def test_getting_changes_nothing(fitted, name):
     before = fitted.copy()
     getattr(e2t.get, name)(fitted)

@@ -45,11 +45,13 @@ def test_from_fit_to_file(options, adata, tmp_path):
     }
     np.testing.assert_allclose(adata.obsm["e2t_proba"], outputs_by_hand(adata, model, artifact), rtol=1e-5)
 
-    e2t.tl.interpret(adata, n_steps=4)
+    e2t.tl.interpret(adata, n_steps=60)
     pathways = e2t.get.nodes(adata)
     assert pathways.var_names.tolist() == artifact.hidden_nodes == adata.uns["e2t"]["nodes"]["node"][12:15].tolist()
     output = [artifact.output_nodes.index(name) for name in adata.obs["kind"]]
-    expected = e2t.interpret_model(model, artifact, adata, "nodes", output=output, n_steps=4, as_table=True, quiet=True)
+    expected = e2t.interpret_model(
+        model, artifact, adata, "nodes", output=output, n_steps=60, as_table=True, quiet=True
+    )
     np.testing.assert_allclose(pathways.X, expected[pathways.var_names], rtol=1e-4, atol=1e-6)
     e2t.pl.nodes(adata, show=False)
     plt.close("all")
@@ -65,7 +67,7 @@ def test_from_fit_to_file(options, adata, tmp_path):
     assert same.settings == artifact.settings
     for name, part in model.state_dict().items():
         assert torch.equal(again.state_dict()[name], part)
-    e2t.tl.interpret(read, n_steps=4)
+    e2t.tl.interpret(read, n_steps=60)
     np.testing.assert_array_equal(read.obsm["e2t_nodes"], adata.obsm["e2t_nodes"])
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import torch
 from anndata import AnnData
 from mudata import MuData
 
@@ -199,6 +200,22 @@ def test_the_model_goes_into_the_core_verbs(done):
     x = e2t.align_features_to_input_nodes(done[:, done.var_names != "ACTB"][[f"cell {i}" for i in range(9)]], artifact)
     proba = model(x).softmax(dim=1).detach().numpy()
     np.testing.assert_allclose(proba, done[[f"cell {i}" for i in range(9)]].obsm["e2t_proba"], atol=1e-6)
+
+
+def test_genes_and_proteins_are_perturbed_by_their_full_names(done):
+    e2t.tl.perturb(done, "lymphoid", genes={"prot:CD14": 0.0, "rna:CD14": 1.0})
+    model, artifact = e2t.get.model(done)
+    flat = as_anndata(done)[:, artifact.feature_names].to_df()
+    was, becomes = (
+        model.forward_with_states(torch.tensor(table.to_numpy(np.float32)))[1][0].detach()
+        for table in (flat, flat.assign(**{"prot:CD14": 0.0, "rna:CD14": 1.0}))
+    )
+    k = artifact.hidden_nodes.index("lymphoid")
+    becomes[:, k] = was[:, k].mean()
+    weights = model.blocks[1].linear.weight.detach().reshape(3, -1)
+    np.testing.assert_allclose(done.obsm["e2t_perturbed"], (becomes - was) @ weights.T, atol=1e-5)
+    with pytest.raises(e2t.Edge2TorchError, match=r"did you mean .*'rna:CD14'"):
+        e2t.tl.perturb(done, genes="CD14")
 
 
 def test_predicting_other_cells(done):

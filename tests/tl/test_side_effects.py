@@ -138,8 +138,9 @@ def test_two_results_live_side_by_side(ready, same):
     assert e2t.get.nodes(ready).var_names.tolist() == ["P", "Q/R", "π"]
     for name in ("second_pred", "second_split"):
         del ready.obs[name]
-    for place, name in ((ready.obsm, "second_proba"), (ready.obsm, "second_nodes"), (ready.varm, "second_features")):
-        del place[name]
+    for name in ("second_proba", "second_nodes", "second_activations"):
+        del ready.obsm[name]
+    del ready.varm["second_features"]
     del ready.uns["second"]
     same(ready, alone)
 

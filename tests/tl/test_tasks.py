@@ -339,7 +339,7 @@ def test_other_cells_that_lack_the_target(fits, unchanged, case):
     assert set(query.obs) == set(done.obs) & {"e2t_pred"}
     if CASES[case][2] == "classes":
         assert query.obs["e2t_pred"].tolist() == done.obs["e2t_pred"].astype(str)[30:60].tolist()
-    e2t.tl.interpret(query, target=CASES[case][3][0], n_steps=2)
+    e2t.tl.interpret(query, target=CASES[case][3][0], n_steps=10)
     e2t.tl.predict(query)
 
 

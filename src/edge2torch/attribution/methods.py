@@ -168,6 +168,11 @@ def find_pair(name: str | None) -> tuple[Method, Method]:
     for feature_method, node_method in pairs.items():
         if name in (None, feature_method, node_method):
             return METHODS[feature_method], METHODS[node_method]
+    if name in UNFIT:
+        raise Edge2TorchError(
+            f"method {name!r} does not fit a network of named nodes: {UNFIT[name]}; use one of "
+            f"{some(pairs, len(pairs))}"
+        )
     raise Edge2TorchError(
         f"method {name!r} does not exist for features and for nodes; use one of {some(pairs, len(pairs))}, "
         "or interpret_model for one of the two"

@@ -97,7 +97,10 @@ def path_scores(
     """
     edge_model = find_edge_model(model)
     check_whole("n_steps", n_steps)
+    if batch_size is not None:
+        check_whole("batch_size", batch_size)
     reference = torch.zeros_like(x[:1]) if baseline is None else baseline
+    groups = None if groups is None else groups.cpu()
     _check_rows(x, weights, reference, groups)
     like = next(edge_model.parameters())
     points = Points.quadrature(n_steps + 1, like)

@@ -15,12 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from edge2torch.errors import Edge2TorchError
-from edge2torch.nn import EdgeModel, FeedforwardModel
+from edge2torch.nn import EdgeModel, FeedforwardModel, GraphModel
 from edge2torch.nn.line import Line
 from edge2torch.nn.sweep import CELLS_AT_ONCE, can_sweep
 
 #: cells x points in one pass through a model by hooks
 ROWS_AT_ONCE = 4096
+#: states of all units and steps in one such pass, which are there several times: their changes and gradients, too
+VALUES_AT_ONCE = 2**25
 
 
 class Gradients(NamedTuple):
@@ -157,7 +159,12 @@ def is_swept(model: nn.Module) -> TypeGuard[FeedforwardModel]:
 
 def cells_at_once(model: nn.Module, n_points: int) -> int:
     """How many cells to begin a walk with."""
-    return CELLS_AT_ONCE if is_swept(model) else max(1, ROWS_AT_ONCE // n_points)
+    if is_swept(model):
+        return CELLS_AT_ONCE
+    edge_model = find_edge_model(model)
+    values = edge_model.node_of_unit.numel() * (len(edge_model.blocks) if edge_model.site == "step" else 1)
+    values *= edge_model.width if isinstance(edge_model, GraphModel) else 1
+    return max(1, min(ROWS_AT_ONCE, VALUES_AT_ONCE // values) // n_points)
 
 
 class Swept(Walk):

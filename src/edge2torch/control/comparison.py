@@ -17,6 +17,8 @@ MANY, SOME, FEW = 60, 30, 8
 PARTS, NEAR = 12, 2
 #: share of the null on each side that is fitted, from how many values on; the smallest share that is said
 TAIL, LEAST, SMALLEST = 0.05, 50, 1e-12
+#: how many controls tell chance
+LEAST_CONTROLS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,7 @@ class Comparison:
     expected
         What a node scores by its wiring alone, (groups, nodes).
     deviation
-        Standard deviation of that score, for the mean of the replicates, (groups, nodes).
+        Standard deviation, by chance, of how far the mean of the replicates is from that, (groups, nodes).
     pval
         Share of control scores that are as far from what is expected for them, two-sided, (groups, nodes).
     z
@@ -49,7 +51,8 @@ def compare(scores: Floats, controls: Floats, wiring: Floats, spread: Floats | N
     scores
         Of replicates of the model, (replicates, groups, nodes).
     controls
-        Of control models, at least two, (controls, groups, nodes).
+        Of control models, (controls, groups, nodes). A control with NaN in a group does not count there; groups with
+        fewer than two have NaN for all that is found.
     wiring
         What nodes that are wired alike have in common, such as the logarithm of the number of their genes, (nodes,
         properties).
@@ -63,29 +66,51 @@ def compare(scores: Floats, controls: Floats, wiring: Floats, spread: Floats | N
     its variance: what limma does with a trend and infinitely many prior degrees of freedom (Smyth 2004,
     doi:10.2202/1544-6115.1027). The expectation of a node moves from there to the mean of its own controls as far as
     these differ by more than chance (empirical Bayes). The mean of replicates varies less than the score of one control
-    model; by how much is measured. Scores have heavy tails, so that p-values do not come from a normal distribution:
-    each control in turn is compared with the others, and these differences, of all groups and of nodes with about as
-    many genes, are what those of the model are compared with. Beyond the outer 5 %, they are described by a generalised
-    Pareto distribution (Knijnenburg et al. 2009, doi:10.1093/bioinformatics/btp211).
+    model, by how much is measured; the expectation is no surer for that, so that its own error counts besides. Scores
+    have heavy tails, so that p-values do not come from a normal distribution: each control in turn is compared with the
+    others, and these differences, of all groups and of nodes with about as many genes, are what those of the model are
+    compared with. Beyond the outer 5 %, they are described by a generalised Pareto distribution (Knijnenburg et al.
+    2009, doi:10.1093/bioinformatics/btp211).
     """
-    n_replicates = len(scores)
     n_controls, n_groups, n_nodes = controls.shape
     more = np.zeros((1 + n_controls, n_groups, n_nodes)) if spread is None else spread
     design = _design(wiring)
-    expected, deviation = np.empty((n_groups, n_nodes)), np.empty((n_groups, n_nodes))
-    null = np.empty((n_controls, n_groups, n_nodes))
+    expected, deviation = np.full((n_groups, n_nodes), np.nan), np.full((n_groups, n_nodes), np.nan)
+    null = np.full((n_controls, n_groups, n_nodes), np.nan)
     for g in range(n_groups):
-        expected[g], variance = _expect(controls[:, g], design)
-        same = _shrinkage(scores[:, g], variance) if n_replicates > 1 else 1.0
-        deviation[g] = np.sqrt(variance * same + more[0, g])
-        for i in range(n_controls):
-            others = np.delete(controls[:, g], i, axis=0)
-            mean, variance = _expect(others, design)
-            null[i, g] = _divide(controls[i, g] - mean, np.sqrt(variance + more[1 + i, g]))
+        have = np.flatnonzero(np.isfinite(controls[:, g]).all(axis=1))
+        if len(have) < LEAST_CONTROLS:
+            continue
+        known, variance = controls[have, g], _variance(controls[have, g], design)
+        expected[g], error = _expect(known, variance, design)
+        same = _shrinkage(scores[:, g], variance) if len(scores) > 1 else 1.0
+        deviation[g] = np.sqrt(variance * same + error + more[0, g])
+        for k, i in enumerate(have):
+            others = np.delete(known, k, axis=0)
+            of_others = _variance(others, design) if len(others) > 1 else variance
+            mean, error = _expect(others, of_others, design)
+            null[i, g] = _divide(known[k] - mean, np.sqrt(of_others + error + more[1 + i, g]))
     away = _divide(scores.mean(axis=0) - expected, deviation)
     share = _share_beyond(away, null, wiring[:, 0])
     pval = np.minimum(2 * np.minimum(share, 1 - share), 1.0)
     return Comparison(expected, deviation, pval, norm.isf(share))
+
+
+def expect(controls: Floats, wiring: Floats) -> Floats:
+    """What nodes score by their wiring alone, (groups, nodes), as in :func:`compare`; NaN without two controls.
+
+    Parameters
+    ----------
+    controls, wiring
+        As of :func:`compare`.
+    """
+    design = _design(wiring)
+    expected = np.full(controls.shape[1:], np.nan)
+    for g in range(len(expected)):
+        known = controls[np.isfinite(controls[:, g]).all(axis=1), g]
+        if len(known) >= LEAST_CONTROLS:
+            expected[g] = _expect(known, _variance(known, design), design)[0]
+    return expected
 
 
 def between(scores: Floats, wiring: Floats) -> Floats:
@@ -98,7 +123,7 @@ def between(scores: Floats, wiring: Floats) -> Floats:
     wiring
         As in :func:`compare`.
     """
-    return _expect(scores, _design(wiring))[1] / len(scores)
+    return _variance(scores, _design(wiring)) / len(scores)
 
 
 def _divide(difference: Floats, deviation: Floats) -> Floats:
@@ -114,22 +139,27 @@ def _shrinkage(scores: Floats, variance: Floats) -> float:
     return 1 - share * (1 - 1 / len(scores))
 
 
-def _expect(controls: Floats, design: Floats) -> tuple[Floats, Floats]:
-    """Mean and variance of the score of each node in one control model, from (controls, nodes)."""
+def _variance(controls: Floats, design: Floats) -> Floats:
+    """Variance of the score of each node from one control model to the other, from (controls, nodes)."""
+    own = controls.var(axis=0, ddof=1)
+    if not own.any():
+        return np.asarray(own)
+    floor = own[own > 0].min()
+    trend = np.exp(_fit(design, np.log(np.maximum(own, floor))))
+    return np.asarray(trend * (own / trend).mean())  # the mean of logarithms is below the logarithm of the mean
+
+
+def _expect(controls: Floats, variance: Floats, design: Floats) -> tuple[Floats, Floats]:
+    """Expected score of each node in one control model, and the variance of that estimate, from (controls, nodes)."""
     n, n_nodes = controls.shape
     mean = controls.mean(axis=0)
-    own = controls.var(axis=0, ddof=1) if n > 1 else (mean - mean.mean()) ** 2
-    if not own.any():
-        return mean, own
-    floor = own[own > 0].min()
-    log_trend = _fit(design, np.log(np.maximum(own, floor)))
-    ratio = own / np.exp(log_trend)
-    variance = np.exp(log_trend) * ratio.mean()  # the mean of logarithms is below the logarithm of the mean
-    scale = np.sqrt(variance)
+    if not variance.all():
+        return mean, variance
+    scale, chance = np.sqrt(variance), variance / n
     trend = _fit(design, mean / scale) * scale
-    chance = variance / n
     excess = float(np.mean((mean - trend) ** 2 / chance)) * n_nodes / max(n_nodes - design.shape[1], 1)
-    return trend + max(0.0, 1 - 1 / max(excess, 1e-12)) * (mean - trend), variance
+    kept = max(0.0, 1 - 1 / max(excess, 1e-12))
+    return trend + kept * (mean - trend), kept * chance
 
 
 def _fit(design: Floats, values: Floats) -> Floats:

@@ -27,7 +27,7 @@ def shuffle(n: int, groups: list[npt.NDArray[Any]], random_state: int) -> npt.ND
     Examples
     --------
     >>> shuffle(4, [np.array([0, 1, 0, 1])], 1).tolist()
-    [2, 1, 0, 3]
+    [2, 3, 0, 1]
     """
     random = np.random.default_rng(random_state)
     together = np.zeros(n, dtype=np.int64)

@@ -217,7 +217,8 @@ def simulate(
     adata.varm["truth"], adata.obsm["truth"] = planted.astype(np.float32), activity.astype(np.float32)
     adata.uns["truth"] = truth_table(network, names, chosen, decoys, find_hubs(network, chosen, n_hubs))
     known = {"groups": names, "active": network.hidden["node"].to_numpy()[signal.nodes].tolist()}
-    arguments = {name: value for name, value in called.items() if value is not None}  # not all files hold None
+    # not all files hold None, and plain numbers are what they hold in the same way
+    arguments = {name: np.asarray(value).item() for name, value in called.items() if value is not None}
     adata.uns["truth_params"] = {**arguments, **{name: np.array(value, dtype=object) for name, value in known.items()}}
     _slots.write(adata, key, uns={_keys.GRAPH: draft.edges, _keys.NODES: table})
     return adata

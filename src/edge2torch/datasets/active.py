@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import NamedTuple
@@ -89,8 +90,12 @@ def find_active(active: object, draft: Draft, network: Network, groups: list[str
     wanted: list[tuple[str, str, float]] = []
     for group, nodes in active.items():
         given = [nodes] if isinstance(nodes, str) else nodes
-        effects = given if isinstance(given, Mapping) else dict.fromkeys(given, effect)
-        for node, own in effects.items():
+        if not isinstance(given, Mapping | Sequence):
+            raise Edge2TorchError(
+                f"active[{group!r}]={given!r} must be a node, a list of nodes, or a dict with effects"
+            )
+        effects = given.items() if isinstance(given, Mapping) else [(node, effect) for node in given]
+        for node, own in effects:
             check_effect(f"active[{group!r}][{node!r}]", own)
             wanted.append((str(group), str(node), float(own)))
     missing = [node for _, node, _ in wanted if draft.find(node, ("hidden",)) is None]
@@ -101,6 +106,10 @@ def find_active(active: object, draft: Draft, network: Network, groups: list[str
         )
     position = pd.Index(network.hidden["node"])
     found = [Active(group, int(position.get_loc(draft.find(node, ("hidden",)))), own) for group, node, own in wanted]
+    counts = Counter((one.group, str(position[one.node])) for one in found)
+    twice = [pair for pair, count in counts.items() if count > 1]
+    if twice:
+        raise Edge2TorchError(f"active has {len(twice)} nodes more than once in a group: {some(twice)}")
     without = [str(position[one.node]) for one in found if not network.hidden["reach"][one.node]]
     if without:
         raise Edge2TorchError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -32,10 +32,10 @@ def group_shares(groups: Any, active: Any) -> dict[str, float]:
     if groups is None and isinstance(active, Mapping) and active:
         names = [str(name) for name in active]
         groups = names if len(names) > 1 else [*names, f"not {names[0]}" if names[0] == REST else REST]
-    if groups is None or (isinstance(groups, int) and not isinstance(groups, bool)):
+    if groups is None or (isinstance(groups, Integral) and not isinstance(groups, bool)):
         n = N_GROUPS if groups is None else groups
         check_whole("groups", n, least=2)
-        groups = [f"group_{k + 1}" for k in range(n)]
+        groups = [f"group_{k + 1}" for k in range(int(n))]
     if not isinstance(groups, Mapping | Sequence) or isinstance(groups, str):
         raise Edge2TorchError(
             f"groups={groups!r} must be a number, a list of names, or a dict from name to share of the cells"

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 Numbers = npt.NDArray[np.float64]
 #: values that are drawn at once, so that memory does not grow with the number of cells
-BLOCK = 4_000_000
+BLOCK = 1_000_000
 
 
 def draw_sizes(n_cells: int, library_sd: float, generator: np.random.Generator) -> Numbers:

@@ -7,6 +7,7 @@ from edge2torch.nn.feedforward import FeedforwardLayerBlock, FeedforwardModel
 from edge2torch.nn.graphnn import GraphModel
 from edge2torch.nn.model import EdgeModel
 from edge2torch.nn.norm import NodeNorm
+from edge2torch.nn.perturbation import Perturbations, last_states, output_changes, units_of_nodes
 from edge2torch.nn.recurrent import RecurrentModel
 from edge2torch.nn.wiring import Wiring
 
@@ -19,7 +20,11 @@ __all__ = [
     "GraphModel",
     "NodeDropout",
     "NodeNorm",
+    "Perturbations",
     "RecurrentModel",
     "Wiring",
+    "last_states",
     "make_activation",
+    "output_changes",
+    "units_of_nodes",
 ]

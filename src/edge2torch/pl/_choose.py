@@ -65,9 +65,9 @@ def _of_one_output(ranked: pd.DataFrame, output: str | None) -> pd.DataFrame:
 
 
 def name_of_groups(adata: AnnData | MuData, key: str) -> str:
-    """Column of ``adata.obs`` whose groups ``e2t.tl.interpret`` averaged over."""
-    of_interpret = _slots.params(adata, key, "interpret").get("groupby")
-    return str(of_interpret or _slots.params(adata, key, "fit").get("target", ""))
+    """Column of ``adata.obs`` whose groups ``e2t.tl.rank_nodes`` or ``e2t.tl.interpret`` averaged over."""
+    last = _slots.params(adata, key, "rank_nodes") or _slots.params(adata, key, "interpret")
+    return str(last.get("groupby") or _slots.params(adata, key, "fit").get("target", ""))
 
 
 def labels_of(adata: AnnData | MuData, key: str) -> dict[str, str]:

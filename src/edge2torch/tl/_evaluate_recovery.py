@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from edge2torch import _keys, _slots
-from edge2torch._checks import check_whole
+from edge2torch._checks import check_number, check_whole
 from edge2torch.errors import Edge2TorchError, some
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def evaluate_recovery(
     ascending: bool = False,
     absolute: bool = False,
     n_top: int | None = None,
+    max_shared: float = 1.0,
     truth: str = "truth",
     key: str = _keys.DEFAULT,
 ) -> pd.DataFrame:
@@ -59,6 +60,9 @@ def evaluate_recovery(
         Whether signs are left out, so that nodes which are switched off can be found by scores below 0.
     n_top
         Number of best nodes among which active ones are counted; ``None`` for as many as are active in the group.
+    max_shared
+        Largest share of genes in common with active nodes for the nodes that these are compared with (``shared`` in the
+        truth). What lies below an active node in a hierarchy has all its genes in common, and is no false positive.
     truth
         Slot of ``adata.uns`` with the truth.
     key
@@ -105,7 +109,8 @@ def evaluate_recovery(
     _slots.check_adata(adata, written=False)
     if n_top is not None:
         check_whole("n_top", n_top)
-    known = _read_truth(adata, truth)
+    check_number("max_shared", max_shared, below=1 + 1e-9)
+    known = _read_truth(adata, truth, max_shared)
     if ranking is None:
         ranking = pd.DataFrame(_slots.results(adata, key, _keys.RANK_NODES, "e2t.tl.rank_nodes"))
     scores = _read_scores(ranking, by, known["group"].unique().tolist())
@@ -120,14 +125,20 @@ def evaluate_recovery(
     return pd.concat([table, pd.DataFrame([{"group": MEAN, **mean}])], ignore_index=True)
 
 
-def _read_truth(adata: AnnData | MuData, slot: str) -> pd.DataFrame:
-    """Read what is known, with names as text."""
+def _read_truth(adata: AnnData | MuData, slot: str, max_shared: float) -> pd.DataFrame:
+    """Read what is known, with names as text; nodes that share too much have no role."""
     known = adata.uns.get(slot)
     if not isinstance(known, pd.DataFrame) or not {"group", "node", "role"} <= set(known.columns):
         raise Edge2TorchError(
             f"adata.uns[{slot!r}] is no DataFrame with group, node and role: e2t.datasets.simulate makes one"
         )
-    return known.assign(group=known["group"].astype(str), node=known["node"].astype(str))
+    known = known.assign(group=known["group"].astype(str), node=known["node"].astype(str))
+    if max_shared >= 1:
+        return known
+    if "shared" not in known:
+        raise Edge2TorchError(f"max_shared={max_shared!r}, but adata.uns[{slot!r}] has no 'shared'")
+    much = (known["role"] != "active") & (known["shared"] > max_shared)
+    return known.assign(role=known["role"].astype(str).mask(much, ""))
 
 
 def _read_scores(ranking: object, by: str, groups: Collection[str]) -> pd.Series:

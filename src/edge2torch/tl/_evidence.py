@@ -14,6 +14,7 @@ from torch import Tensor
 from edge2torch.artifact import CompileArtifact
 from edge2torch.attribution import path_scores
 from edge2torch.nn import EdgeModel
+from edge2torch.tl._strata import Strata
 
 #: cells whose scores are computed before the next cells are read
 CELLS_AT_ONCE = 1024
@@ -62,19 +63,22 @@ class Model:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Means over the cells of groups.
+    """Means over the cells of strata; NaN without cells.
 
     Attributes
     ----------
+    strata
+        The cells.
     score
-        Conductance of each node, (groups, nodes).
+        Conductance of each node, (strata, nodes).
     evidence
-        Sum over what leads to each node of the square root of the score that arrives over it, with its sign, (groups,
+        Sum over what leads to each node of the square root of the score that arrives over it, with its sign, (strata,
         nodes): many edges count more than a strong one.
     edges
-        Score of each edge into a node, (groups, edges).
+        Score of each edge into a node, (strata, edges).
     """
 
+    strata: Strata
     score: npt.NDArray[np.float64]
     evidence: npt.NDArray[np.float64]
     edges: npt.NDArray[np.float64]
@@ -84,7 +88,7 @@ def find_evidence(
     models: Sequence[Model],
     read: Callable[[npt.NDArray[np.intp]], Tensor],
     weights_of: Callable[[npt.NDArray[np.intp]], Tensor],
-    groups: Sequence[npt.NDArray[np.intp]],
+    strata: Strata,
     *,
     baseline: Tensor | None,
     n_steps: int,
@@ -100,17 +104,18 @@ def find_evidence(
     weights_of
         From positions of cells to what is explained in them, as for :func:`edge2torch.attribution.path_scores`, in the
         shared order of outputs.
-    groups
-        Positions of the cells of each group.
+    strata
+        The cells to score.
     baseline
         Reference input, (1, inputs); ``None`` for zero.
     n_steps
         As for :func:`edge2torch.attribution.path_scores`.
     """
-    scores = [np.full((len(groups), len(model.hidden)), np.nan) for model in models]
-    kept = [np.full((len(groups), len(model.hidden)), np.nan) for model in models]
-    edges = [np.full((len(groups), len(model.edges)), np.nan) for model in models]
-    for g, rows in enumerate(groups):
+    n = len(strata.rows)
+    scores = [np.full((n, len(model.hidden)), np.nan) for model in models]
+    kept = [np.full((n, len(model.hidden)), np.nan) for model in models]
+    edges = [np.full((n, len(model.edges)), np.nan) for model in models]
+    for g, rows in enumerate(strata.rows):
         for start in range(0, len(rows), CELLS_AT_ONCE):
             part = rows[start : start + CELLS_AT_ONCE]
             x, weights = read(part), weights_of(part)
@@ -133,7 +138,10 @@ def find_evidence(
                     (edges[k], found.edges[0, 0][model.edges]),
                 ):
                     table[g] = (0.0 if first else table[g]) + sums.numpy() / len(rows)
-    return [Evidence(scores[k], _roots(model, edges[k]) + _root(kept[k]), edges[k]) for k, model in enumerate(models)]
+    return [
+        Evidence(strata, scores[k], _roots(model, edges[k]) + _root(kept[k]), edges[k])
+        for k, model in enumerate(models)
+    ]
 
 
 def _root(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -141,5 +149,5 @@ def _root(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _roots(model: Model, edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Sum over the edges into each node, (groups, nodes)."""
+    """Sum over the edges into each node, (strata, nodes)."""
     return np.stack([np.bincount(model.target, row, minlength=len(model.hidden)) for row in _root(edges)])

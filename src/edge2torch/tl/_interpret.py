@@ -47,6 +47,7 @@ def interpret(
     groupby: str | None = None,
     per_cell: bool = True,
     cell_features: bool = False,
+    edges: bool = False,
     batch_size: int | None = None,
     random_state: int = 0,
     key: str = _keys.DEFAULT,
@@ -83,6 +84,9 @@ def interpret(
         grow with the number of cells.
     cell_features
         Whether to keep the scores of the genes for each cell, too.
+    edges
+        Whether to score edges, too: the part of a node's conductance that arrives over each of them, as means over
+        groups of cells. Only with the default method.
     batch_size
         Cells in one pass; by default as many as make cells x steps about 4,000.
     random_state
@@ -114,6 +118,9 @@ def interpret(
         Row per ``output`` that was explained: ``n_cells``; ``difference``, by how much the output differs from that at
         the baseline (zero, for methods without one); ``error``, by how much the sum of the scores of the genes misses
         that, both as mean of absolute values over cells; ``relative_error``, the second as a share of the first.
+    ``adata.uns[key]["edge_scores"]``
+        With ``edges``: ``group``, with ``target="all"`` also ``output``, (tables,), and ``score``, (tables, edges), in
+        the order of ``uns[key]["graph"]``. See :func:`edge2torch.get.edges`.
     ``adata.obsm[key + "_features"]``
         With ``cell_features``: cells x inputs, in the order of ``uns[key]["nodes"]``.
 
@@ -162,33 +169,35 @@ def interpret(
     hidden = np.flatnonzero(nodes["kind"] == "hidden")
     columns, in_file = hidden - len(artifact.feature_names), _slots.is_open_file(adata)
     summary = Summary(explained, groups, adata.n_obs)
-    each = PerCell(
+    with PerCell(
         keys,
         widths,
         hidden=columns,
         signs=find_signs(replicates, cells) if per_cell else torch.ones(()),
         n_cells=adata.n_obs,
         folder=adata.filename.parent if in_file else None,
-    )
-    for scored in score_cells(replicates, methods, cells, explained, request):
-        summary.add(scored)
-        each.add(scored)
-    summary.check(n_steps if methods[0].steps else None)
-    adata = adata.copy() if copy else adata
-    named = {"method": methods[0].name, "method_nodes": methods[1].name, "baseline": name_of(baseline)}
-    _slots.write(
-        adata,
-        key,
-        called={"interpret": {**called, **named}},
-        uns={
-            _keys.RANK_NODES: summary.rank_nodes(nodes.iloc[hidden], columns),
-            _keys.COMPLETENESS: summary.completeness(),
-        },
-        obsm=each.arrays(),
-        varm={keys.features: _of_genes(adata, summary.features(), artifact.feature_names)},
-        stale=keys.of_interpret,
-        in_file=in_file,
-    )
+    ) as each:
+        groups_of_edges = summary.group if edges else None
+        for scored in score_cells(replicates, methods, cells, explained, request, edge_groups=groups_of_edges):
+            summary.add(scored)
+            each.add(scored)
+        summary.check(n_steps if methods[0].steps else None)
+        adata = adata.copy() if copy else adata
+        named = {"method": methods[0].name, "method_nodes": methods[1].name, "baseline": name_of(baseline)}
+        _slots.write(
+            adata,
+            key,
+            called={"interpret": {**called, **named}},
+            uns={
+                _keys.RANK_NODES: summary.rank_nodes(nodes.iloc[hidden], columns),
+                _keys.COMPLETENESS: summary.completeness(),
+                **({_keys.EDGE_SCORES: summary.edge_scores()} if edges else {}),
+            },
+            obsm=each.slots,
+            varm={keys.features: _of_genes(adata, summary.features(), artifact.feature_names)},
+            stale=keys.of_interpret,
+            in_file=in_file,
+        )
     return adata if copy else None
 
 

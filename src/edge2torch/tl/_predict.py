@@ -93,7 +93,13 @@ def predict(
     if reference is not None:
         parts = (_keys.GRAPH, _keys.NODES, _keys.MODEL, _keys.PARAMS)
         carried = {part: deepcopy(_slots.results(source, key, part, "e2t.tl.fit")) for part in parts}
-        for step in ("interpret", "cross_validate", "tune"):  # of which nothing is carried over
+        for step in (
+            "interpret",
+            "perturb",
+            "perturb_screen",
+            "cross_validate",
+            "tune",
+        ):  # of which nothing is carried over
             carried[_keys.PARAMS].pop(step, None)
     _slots.write(
         adata,

@@ -129,7 +129,7 @@ class Question:
         same += [self._model(one) for one in controls if one.kind == "rewired"]
         n = len(self.replicates)
         found = find_evidence(
-            same, self.read, self.weights(self.explained), strata.rows, baseline=self.reference, n_steps=n_steps
+            same, self.read, self.weights(self.explained), strata, baseline=self.reference, n_steps=n_steps
         )
         compared = {"rewired": found[n:]}
         for one in controls:
@@ -153,9 +153,9 @@ class Question:
                 strata.with_groups(pd.Categorical(np.asarray(names)[one.given], categories=names)) if groups else strata
             )
         weights = self.weights(explained)
-        return find_evidence(
-            [self._model(one)], self.read, weights, strata.rows, baseline=self.reference, n_steps=n_steps
-        )[0]
+        return find_evidence([self._model(one)], self.read, weights, strata, baseline=self.reference, n_steps=n_steps)[
+            0
+        ]
 
     def _deterministic(self, adata: AnnData | MuData, one: Control, strata: Strata, n_steps: int) -> Evidence:
         """Score by a model that was trained on inputs that say nothing but the target, on such inputs."""
@@ -173,7 +173,7 @@ class Question:
             every = np.concatenate(strata.rows)
             reference = read(every).mean(dim=0, keepdim=True)
         weights = self.weights(self.explained)
-        return find_evidence([self._model(one)], read, weights, strata.rows, baseline=reference, n_steps=n_steps)[0]
+        return find_evidence([self._model(one)], read, weights, strata, baseline=reference, n_steps=n_steps)[0]
 
     def _outputs(self) -> list[str]:
         return [str(name) for name in np.asarray(self.params["outputs"]).tolist()]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from edge2torch.control import Comparison, between, compare
+from edge2torch.control import Comparison, between, compare, expect
 from edge2torch.tl._evidence import Model
 from edge2torch.tl._question import directions
 
@@ -47,8 +47,8 @@ def rank_table(
         What was asked.
     """
     wiring = _wiring(question)
-    scores = np.stack([strata.mean(one.score) for one in own])
-    expected = compare(scores, np.stack([strata.mean(one.score) for one in compared[by]]), wiring).expected
+    scores = np.stack([one.strata.mean(one.score) for one in own])
+    expected = expect(np.stack([one.strata.mean(one.score) for one in compared[by]]), wiring)
     found, each = _compare(own, compared[by], strata, wiring)
     edges = strata.mean(np.mean([one.edges for one in own], axis=0))
     sources = _Sources.of(question)
@@ -63,7 +63,7 @@ def rank_table(
         "direction": directions(question, own, strata),
         "support": sources.support(edges),
         **{
-            kind: np.mean([strata.mean(one.score) for one in of_kind], axis=0)
+            kind: _mean_of_known([one.strata.mean(one.score) for one in of_kind])
             for kind, of_kind in compared.items()
             if kind != by
         },
@@ -96,15 +96,17 @@ def _compare(
     own: Sequence[Evidence], controls: Sequence[Evidence], strata: Strata, wiring: Floats
 ) -> tuple[Comparison, Floats]:
     """Compare the evidence of the replicates together, and that of each (replicates, groups, nodes)."""
-    mine = np.stack([strata.mean(one.evidence) for one in own])
-    theirs = np.stack([strata.mean(one.evidence) for one in controls])
+    mine = np.stack([one.strata.mean(one.evidence) for one in own])
+    theirs = np.stack([one.strata.mean(one.evidence) for one in controls])
     spread = None
     if strata.donors is not None:
         mean = np.mean([one.evidence for one in own], axis=0)
-        spread = np.stack([_between(values, strata, wiring) for values in (mean, *(one.evidence for one in controls))])
+        each = [(mean, strata), *((one.evidence, one.strata) for one in controls)]
+        spread = np.stack([_between(values, cells, wiring) for values, cells in each])
     found = compare(mine, theirs, wiring, spread)
     away = mine - found.expected
-    return found, np.divide(away, found.deviation, out=np.zeros_like(away), where=found.deviation > 0)
+    away[:, np.isnan(found.deviation)] = np.nan
+    return found, np.divide(away, found.deviation, out=away.copy(), where=found.deviation > 0)
 
 
 def _between(values: Floats, strata: Strata, wiring: Floats) -> Floats:
@@ -122,13 +124,20 @@ def _adjust(pval: Floats) -> Floats:
     return adjusted
 
 
+def _mean_of_known(tables: Sequence[Floats]) -> Floats:
+    """Mean over those tables that have a value."""
+    known = np.isfinite(tables)
+    total, n = np.where(known, tables, 0).sum(axis=0), known.sum(axis=0)
+    return np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0)
+
+
 def _stability(each: Floats) -> Floats:
-    """Share of replicates in which a node is among the best of a group; NaN for a single replicate."""
+    """Share of replicates in which a node is among the best of a group; NaN for one replicate, or if unknown."""
     if len(each) == 1:
         return np.full(each.shape[1:], np.nan)
     best = max(int(np.ceil(BEST * each.shape[2])), 1)
     rank = np.argsort(np.argsort(-each, axis=2, kind="stable"), axis=2, kind="stable")
-    return np.asarray((rank < best).mean(axis=0))
+    return np.where(np.isnan(each).any(axis=0), np.nan, (rank < best).mean(axis=0))
 
 
 class _Sources:

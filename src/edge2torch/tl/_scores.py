@@ -111,6 +111,7 @@ def walk(
     weights_of: Callable[[npt.NDArray[np.intp]], Tensor],
     *,
     rows: npt.NDArray[np.intp] | None = None,
+    edge_groups: npt.NDArray[np.integer] | None = None,
     baseline: Tensor | None = None,
     n_steps: int = 20,
     batch_size: int | None = None,
@@ -123,15 +124,18 @@ def walk(
         As of :func:`group_scores`; several things may be explained, (explained, n or 1, outputs).
     rows
         Which cells; ``None`` for all.
+    edge_groups
+        Group of each cell over which scores of edges are added up; ``None`` to leave them out.
     """
     n_explained = len(weights_of(np.arange(0)))
     at_once = max(CELLS_AT_ONCE // max(n_explained, 1), 1)
     for part, (x, *_) in batches(cells, at_once, rows).numbered():
         weights = weights_of(part)
+        groups = None if edge_groups is None else torch.from_numpy(edge_groups[part].astype(np.int64))
         yield (
             part,
             [
-                path_scores(model, x, weights, baseline=baseline, n_steps=n_steps, batch_size=batch_size)
+                path_scores(model, x, weights, baseline=baseline, n_steps=n_steps, batch_size=batch_size, groups=groups)
                 for model in replicates
             ],
         )
@@ -151,6 +155,8 @@ class Scored:
         State of each node behind the inputs, (replicates, rows, nodes).
     difference
         Output minus that of the baseline, (explained, rows).
+    edges
+        Sums over the rows of each group, (explained, groups, edges), if they were asked for.
     """
 
     rows: npt.NDArray[np.intp]
@@ -158,6 +164,7 @@ class Scored:
     nodes: Tensor
     states: Tensor
     difference: Tensor
+    edges: Tensor | None = None
 
 
 def score_cells(
@@ -166,6 +173,8 @@ def score_cells(
     cells: Cells,
     explained: Explained,
     request: Request,
+    *,
+    edge_groups: npt.NDArray[np.integer] | None = None,
 ) -> Iterator[Scored]:
     """Score inputs and nodes of all cells, some cells after the other.
 
@@ -181,8 +190,15 @@ def score_cells(
         What is explained in them.
     request
         How; its ``output`` is not looked at.
+    edge_groups
+        As of :func:`walk`.
     """
     if tuple(method.name for method in methods) != WALK:
+        if edge_groups is not None:
+            raise Edge2TorchError(
+                f"edges=True is for {WALK[0]} with {WALK[1]}, the default method: {methods[1].name} has no scores of "
+                "edges that add up to those of the nodes"
+            )
         yield from _by_captum(replicates, methods, cells, explained, request)
         return
     if request.baseline is not None and len(request.baseline) != 1:
@@ -193,6 +209,7 @@ def score_cells(
         replicates,
         cells,
         explained.weights,
+        edge_groups=edge_groups,
         baseline=request.baseline,
         n_steps=request.n_steps,
         batch_size=request.batch_size,
@@ -203,6 +220,7 @@ def score_cells(
             _mean([scores.nodes for scores in each]),
             torch.stack([scores.states for scores in each]),
             _mean([scores.difference for scores in each]),
+            None if edge_groups is None else _mean([scores.edges for scores in each if scores.edges is not None]),
         )
 
 

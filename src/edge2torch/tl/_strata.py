@@ -16,7 +16,7 @@ class Strata:
     Attributes
     ----------
     names
-        Of the groups that have cells.
+        Of the groups.
     group
         Position of the group of each stratum in ``names``.
     rows
@@ -41,7 +41,7 @@ class Strata:
         Parameters
         ----------
         groups
-            Group of each cell; those without are left out.
+            Group of each cell; cells without one are left out.
         donors
             Number of the donor of each cell.
         n_cells
@@ -55,19 +55,17 @@ class Strata:
         rows = []
         for code, name in enumerate(groups.categories):
             own = np.flatnonzero(groups.codes == code)
-            if not own.size:
-                continue
             each = [own] if donors is None else [own[donors[own] == donor] for donor in np.unique(donors[own])]
-            most = own.size if n_cells is None else max(n_cells // len(each), 1)
-            for cells in each:
+            most = own.size if n_cells is None else max(n_cells // max(len(each), 1), 1)
+            for cells in each or [own]:
                 group.append(len(names))
                 rows.append(np.sort(random.permutation(cells)[:most]))
             names.append(str(name))
         return cls(names, np.asarray(group, dtype=np.intp), rows, donors, n_cells, random_state)
 
     def with_groups(self, groups: pd.Categorical) -> Strata:
-        """The same for other groups with the same names."""
-        return Strata.of(groups, self.donors, self.n_cells, self.random_state)
+        """The same for other groups with the same names; some may have no cells."""
+        return Strata.of(groups.set_categories(self.names), self.donors, self.n_cells, self.random_state)
 
     def mean(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Average over the donors of each group: (strata, n) to (groups, n)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,8 @@ from edge2torch.errors import Edge2TorchError, some
 from edge2torch.tl._scores import GroupMeans
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     from edge2torch.tl._explained import Explained
@@ -35,6 +37,11 @@ class Summary:
         the name of each output.
     n_cells
         How many cells there are.
+
+    Attributes
+    ----------
+    group
+        Group of each cell, from 0; -1 for none.
     """
 
     def __init__(self, explained: Explained, groups: pd.Categorical | None, n_cells: int) -> None:
@@ -42,14 +49,20 @@ class Summary:
         output, n_outputs = (none, 1) if explained.output is None else (explained.output, n_outputs)
         self._explained = explained
         self._groups = groups
-        self._nodes = GroupMeans(none if groups is None else groups.codes, n)
+        self.group = none if groups is None else groups.codes
+        self._nodes = GroupMeans(self.group, n)
         self._features = GroupMeans(output, n, n_outputs)
         self._misses = GroupMeans(output, n, n_outputs)
+        self._edges = torch.zeros((n, len(self._nodes.n_cells), 0), dtype=torch.float64)
 
     def add(self, scored: Scored) -> None:
         """Add some cells."""
         self._nodes.add(scored.rows, scored.nodes)
         self._features.add(scored.rows, scored.features)
+        if scored.edges is not None:
+            if not self._edges.shape[2]:
+                self._edges = self._edges.new_zeros((*self._edges.shape[:2], scored.edges.shape[2]))
+            self._edges[:, : scored.edges.shape[1]] += scored.edges
         difference = scored.difference.double()
         miss = scored.features.double().sum(dim=2) - difference
         largest = scored.features.abs().amax(dim=2)
@@ -113,13 +126,29 @@ class Summary:
         ``group``, ``output`` if all outputs are explained, ``node``, ``layer``, ``score``.
         """
         means = self._nodes.value()[:, :, columns]
-        groups = [None] if self._groups is None else [str(group) for group in self._groups.categories]
-        parts = [
-            self._ranked(self._explained.labels[k] if group is None else group, k, nodes, means[k, code])
-            for code, group in enumerate(groups)
-            for k in range(self._explained.n_at_once)
-        ]
+        parts = [self._ranked(group, k, nodes, means[k, code]) for code, group, k in self._tables()]
         return pd.concat(parts, ignore_index=True)
+
+    def edge_scores(self) -> dict[str, npt.NDArray[Any]]:
+        """Mean score of each edge in each group.
+
+        Returns
+        -------
+        ``group``, and ``output`` if all outputs are explained, (tables,); ``score``, (tables, edges) float32.
+        """
+        tables = list(self._tables())
+        mean = self._edges.numpy() / self._nodes.n_cells[:, None]
+        named: dict[str, npt.NDArray[Any]] = {"group": np.array([group for _, group, _ in tables], dtype=object)}
+        if self._explained.output is None:
+            named["output"] = np.array([self._explained.labels[k] for _, _, k in tables], dtype=object)
+        return {**named, "score": np.stack([mean[k, code] for code, _, k in tables]).astype(np.float32)}
+
+    def _tables(self) -> Iterator[tuple[int, str, int]]:
+        """Group, its name, and output of each table of means."""
+        for k in range(self._explained.n_at_once) if self._groups is None else ():
+            yield 0, self._explained.labels[k], k
+        for code, group in enumerate(() if self._groups is None else self._groups.categories):
+            yield from ((code, str(group), k) for k in range(self._explained.n_at_once))
 
     def _ranked(self, group: str, k: int, nodes: pd.DataFrame, mean: npt.NDArray[np.float64]) -> pd.DataFrame:
         columns: dict[str, object] = {"group": group}

@@ -1,0 +1,198 @@
+"""Ranks of nodes beside controls: simple cases by hand, and a planted truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import scanpy as sc
+from scipy.stats import false_discovery_control, norm
+
+import edge2torch as e2t
+from edge2torch import Edge2TorchError
+
+LEARN = {"max_epochs": 15, "batch_size": 64, "lr": 0.02, "progress_bar": False}
+
+
+def regulons(n_nodes=40, n_genes=300, seed=0):
+    """Nodes of all sizes: most have few genes, some many."""
+    random = np.random.default_rng(seed)
+    genes = [f"g{k}" for k in range(n_genes)]
+    sizes = np.clip(random.lognormal(2.6, 0.7, n_nodes), 6, 150).astype(int)
+    rows = [(f"TF{k}", gene) for k, size in enumerate(sizes) for gene in random.choice(genes, size, replace=False)]
+    return pd.DataFrame(rows, columns=["source", "target"])
+
+
+@pytest.fixture(scope="module")
+def ranked_once():
+    net = regulons()
+    sizes = net.groupby("source").size()
+    active = sizes[(sizes > 9) & (sizes < 20)].index[:3].tolist()
+    graph = net.rename(columns={"source": "target", "target": "source"})
+    adata = e2t.datasets.simulate(
+        graph, {"a": active[:1], "b": active[1:2], "c": active[2:]}, n_cells=300, effect=2.0, n_donors=4, random_state=1
+    )
+    sc.pp.normalize_total(adata)
+    sc.pp.log1p(adata)
+    e2t.pp.build_graph(adata, net, min_genes=1)
+    e2t.tl.fit(adata, "group", n_replicates=2, **LEARN)
+    e2t.tl.control(adata, "rewired", n=3, progress_bar=False)
+    e2t.tl.control(adata, "shuffled", n=2, progress_bar=False)
+    e2t.tl.control(adata, "deterministic", n=1, progress_bar=False)
+    e2t.tl.rank_nodes(adata)
+    return adata, dict(zip("abc", active, strict=True))
+
+
+@pytest.fixture
+def ranked(ranked_once):
+    return ranked_once[0].copy()
+
+
+def test_planted_nodes_are_first_and_hubs_are_not(ranked_once):
+    adata, active = ranked_once
+    for group, node in active.items():
+        table = e2t.get.rank_nodes(adata, group)
+        assert table.loc[0, "node"] == node
+        assert table.loc[0, "z"] > 2.5
+        assert table.loc[0, "direction"] > 0.5
+        assert table.loc[0, "stability"] > 0
+    found = e2t.tl.evaluate_recovery(adata, by="z")
+    assert found.set_index("group").loc["mean of groups", "auroc_all"] > 0.95
+
+
+def test_columns_agree_with_each_other(ranked):
+    table = e2t.get.rank_nodes(ranked)
+    assert table.groupby("group").size().tolist() == [40] * 3
+    np.testing.assert_allclose(table["corrected"], table["score"] - table["control"])
+    np.testing.assert_allclose(table["pval"], 2 * norm.sf(table["z"].abs()), rtol=1e-6)
+    for _, rows in table.groupby("group"):
+        assert rows["z"].is_monotonic_decreasing
+        np.testing.assert_allclose(rows["padj"], false_discovery_control(rows["pval"]))
+    sizes = regulons().groupby("source").size()
+    assert (table["n_inputs"] == table["node"].map(sizes)).all()
+    assert ((table["support"] >= 1 - 1e-9) & (table["support"] <= table["n_inputs"] + 1e-9)).all()
+    assert table["direction"].between(-1 - 1e-9, 1 + 1e-9).all()
+    assert {"shuffled", "deterministic"} <= set(table.columns)
+    genes = regulons().groupby("source")["target"].agg(set)
+    for node, sources in zip(table["node"], table["sources"], strict=True):
+        assert set(sources.split(", ")) <= genes[node]
+
+
+def test_score_is_the_mean_conductance_to_the_centred_logit(ranked):
+    """By interpret, for one class and for all: the logit of a class minus the mean of the logits."""
+    e2t.tl.rank_nodes(ranked, n_cells=None, n_steps=7)
+    table = e2t.get.rank_nodes(ranked, "b").set_index("node")["score"]
+    e2t.tl.interpret(ranked, target="all", n_steps=7)
+    each = e2t.get.rank_nodes(ranked, "b").pivot_table(index="node", columns="output", values="score")
+    np.testing.assert_allclose(table, (each["b"] - each.mean(axis=1))[table.index], atol=1e-5)
+
+
+def test_it_does_not_depend_on_the_order_of_cells(ranked):
+    again = ranked[np.random.default_rng(0).permutation(ranked.n_obs)].copy()
+    for adata in (ranked, again):
+        e2t.tl.rank_nodes(adata, n_cells=None, n_steps=3)
+    one, two = (e2t.get.rank_nodes(adata).set_index(["group", "node"]).sort_index() for adata in (ranked, again))
+    columns = ["score", "control", "shuffled", "deterministic", "support", "direction"]
+    np.testing.assert_allclose(one[columns], two[columns], atol=1e-5)
+
+
+def test_donors_are_the_units(ranked):
+    e2t.tl.rank_nodes(ranked, n_cells=None, n_steps=3)
+    without = e2t.get.rank_nodes(ranked, "a").set_index("node")
+    e2t.tl.rank_nodes(ranked, donors="donor", n_cells=None, n_steps=3)
+    table = e2t.get.rank_nodes(ranked, "a").set_index("node").loc[without.index]
+    means = []
+    for donor in sorted(ranked.obs["donor"].unique()):
+        ranked.obs["who"] = np.where((ranked.obs["donor"] == donor) & (ranked.obs["group"] == "a"), "mine", "others")
+        e2t.tl.rank_nodes(ranked, "who", n_cells=None, n_steps=3)
+        means.append(e2t.get.rank_nodes(ranked, "mine").set_index("node")["score"])
+    np.testing.assert_allclose(table["score"], pd.concat(means, axis=1).mean(axis=1)[table.index], atol=1e-5)
+    assert not np.allclose(table["z"], without["z"])
+
+
+def test_groups_of_one_donor_have_no_p_values(ranked):
+    ranked.obs["donor"] = ranked.obs["donor"].astype(str).where(ranked.obs["group"] != "b", "d1")
+    e2t.tl.rank_nodes(ranked, donors="donor", n_steps=3)
+    missing = e2t.get.rank_nodes(ranked).groupby("group")["pval"].apply(lambda p: p.isna().all())
+    assert missing.to_dict() == {"a": False, "b": True, "c": False}
+
+
+def test_other_groups_targets_and_controls(ranked):
+    ranked.obs["half"] = np.where(np.arange(ranked.n_obs) % 2, "odd", "even")
+    e2t.tl.rank_nodes(ranked, "half", target="a", by="shuffled", n_steps=3)
+    table = e2t.get.rank_nodes(ranked)
+    assert set(table["group"]) == {"odd", "even"}
+    assert {"rewired", "deterministic"} <= set(table.columns)
+
+
+def test_controls_are_trained_if_there_are_none(make_cells, capsys):
+    adata = make_cells()
+    e2t.tl.fit(adata, "kind", max_epochs=2, progress_bar=False)
+    copy = e2t.tl.rank_nodes(adata, n_steps=2, copy=True, progress_bar=False)
+    assert "there are no rewired controls yet" in capsys.readouterr().out
+    assert "controls" not in adata.uns["e2t"]
+    assert len(e2t.get.control(copy)) == 15
+    assert len(e2t.get.rank_nodes(copy)) == 9
+
+
+@pytest.mark.parametrize(
+    ("backend", "given"), [("recurrent", {}), ("graphnn", {"width": 2}), ("feedforward", {"width": 2})]
+)
+def test_every_backend(make_cells, backend, given):
+    adata = make_cells()
+    e2t.tl.fit(adata, "kind", backend=backend, max_epochs=2, progress_bar=False, **given)
+    e2t.tl.control(adata, "rewired", n=2, progress_bar=False)
+    e2t.tl.rank_nodes(adata, n_steps=3)
+    table = e2t.get.rank_nodes(adata)
+    assert np.isfinite(table[["score", "control", "z", "pval"]]).all(axis=None)
+
+
+@pytest.mark.parametrize("target", ["score", ["true b", "true a"]])
+def test_every_task(task_cells, target):
+    e2t.tl.fit(task_cells, target, max_epochs=3, progress_bar=False)
+    e2t.tl.control(task_cells, n=2, progress_bar=False)
+    e2t.tl.rank_nodes(task_cells, "kind", target="score" if target == "score" else "true a", n_steps=3)
+    table = e2t.get.rank_nodes(task_cells)
+    assert table.groupby("group").size().tolist() == [3] * 3
+    assert np.isfinite(table[["score", "shuffled", "deterministic"]]).all(axis=None)
+
+
+@pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
+def test_the_table_survives_a_file(ranked, through_file, suffix):
+    back = through_file(ranked, suffix)
+    pd.testing.assert_frame_equal(e2t.get.rank_nodes(back), e2t.get.rank_nodes(ranked), check_dtype=False)
+    e2t.tl.rank_nodes(back, n_steps=3)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"by": "chance"}, "by='chance' is unknown"),
+        ({"n_steps": 0}, "n_steps=0"),
+        ({"n_cells": 0}, "n_cells=0"),
+        ({"random_state": "a"}, "random_state"),
+        ({"groupby": "grup"}, "groupby='grup' is not a column"),
+        ({"donors": "patient"}, "'patient' is not a column"),
+        ({"target": "d"}, "target='d' must be"),
+        ({"target": "all"}, "one after the other"),
+        ({"baseline": [1.0]}, "baseline must hold"),
+    ],
+)
+def test_what_cannot_be_used_changes_nothing(ranked, given, message):
+    before = e2t.get.rank_nodes(ranked)
+    with pytest.raises(Edge2TorchError, match=message):
+        e2t.tl.rank_nodes(ranked, **given)
+    pd.testing.assert_frame_equal(e2t.get.rank_nodes(ranked), before)
+
+
+def test_one_control_is_not_enough(ranked):
+    e2t.tl.control(ranked, "rewired", n=1, progress_bar=False)
+    with pytest.raises(Edge2TorchError, match="there is 1 rewired control, and at least two are needed"):
+        e2t.tl.rank_nodes(ranked)
+    with pytest.raises(Edge2TorchError, match=r"run e2t\.tl\.rank_nodes first"):
+        e2t.get.rank_nodes(ranked)
+
+
+def test_unknown_groups(ranked):
+    with pytest.raises(Edge2TorchError, match="group='A' is not among the groups"):
+        e2t.get.rank_nodes(ranked, "A")
