@@ -33,7 +33,7 @@ def rank_nodes(
     *,
     target: str | Sequence[str] = "label",
     by: str = "rewired",
-    baseline: str | npt.ArrayLike = "zero",
+    baseline: str | npt.ArrayLike = "mean",
     n_steps: int = 10,
     donors: str | None = None,
     n_cells: int | None = 500,
@@ -57,7 +57,8 @@ def rank_nodes(
     by
         Kind of the controls to compare with.
     baseline
-        What cells are compared with, see :func:`edge2torch.tl.interpret`.
+        What cells are compared with, see :func:`edge2torch.tl.interpret`: with the mean cell, absent genes speak for a
+        class, too; with ``"zero"``, only what is expressed does.
     n_steps
         Steps along the path from there.
     donors
