@@ -164,3 +164,22 @@ def test_a_target_that_is_not_that_of_the_fit(controlled, adata):
     controlled.obs["kind"] = controlled.obs["kind"].cat.rename_categories({"plasma": "B"})
     with pytest.raises(Edge2TorchError, match="the split of the fit"):
         e2t.tl.control(controlled)
+
+
+def test_labels_that_cannot_trade_places_are_no_control(controlled):
+    controlled.obs["donor"] = controlled.obs["kind"].astype(str)
+    before = e2t.get.control(controlled)
+    with pytest.raises(Edge2TorchError, match="none can trade places"):
+        e2t.tl.control(controlled, groups="donor", progress_bar=False)
+    assert e2t.get.control(controlled).equals(before)
+
+
+def test_scores_that_do_not_depend_on_controls_stay(controlled):
+    e2t.tl.interpret(controlled, n_steps=40)
+    before = e2t.get.rank_nodes(controlled)
+    e2t.tl.control(controlled, "rewired", n=2, progress_bar=False)
+    assert e2t.get.rank_nodes(controlled).equals(before)
+    e2t.tl.rank_nodes(controlled, n_steps=2)
+    e2t.tl.control(controlled, "rewired", n=2, progress_bar=False)
+    assert "rank_nodes" not in controlled.uns["e2t"]
+    assert "rank_nodes" not in controlled.uns["e2t"]["params"]

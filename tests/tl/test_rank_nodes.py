@@ -53,7 +53,7 @@ def test_planted_nodes_are_first_and_hubs_are_not(ranked_once):
     for group, node in active.items():
         table = e2t.get.rank_nodes(adata, group)
         assert table.loc[0, "node"] == node
-        assert table.loc[0, "z"] > 2.5
+        assert table.loc[0, "z"] > 1.5
         assert table.loc[0, "direction"] > 0.5
         assert table.loc[0, "stability"] > 0
     found = e2t.tl.evaluate_recovery(adata, by="z")
@@ -113,8 +113,9 @@ def test_donors_are_the_units(ranked):
 def test_groups_of_one_donor_have_no_p_values(ranked):
     ranked.obs["donor"] = ranked.obs["donor"].astype(str).where(ranked.obs["group"] != "b", "d1")
     e2t.tl.rank_nodes(ranked, donors="donor", n_steps=3)
-    missing = e2t.get.rank_nodes(ranked).groupby("group")["pval"].apply(lambda p: p.isna().all())
-    assert missing.to_dict() == {"a": False, "b": True, "c": False}
+    for column in ("pval", "padj", "z", "stability"):
+        missing = e2t.get.rank_nodes(ranked).groupby("group")[column].apply(lambda p: p.isna().all())
+        assert missing.to_dict() == {"a": False, "b": True, "c": False}
 
 
 def test_other_groups_targets_and_controls(ranked):
@@ -172,10 +173,11 @@ def test_the_table_survives_a_file(ranked, through_file, suffix):
         ({"n_cells": 0}, "n_cells=0"),
         ({"random_state": "a"}, "random_state"),
         ({"groupby": "grup"}, "groupby='grup' is not a column"),
-        ({"donors": "patient"}, "'patient' is not a column"),
+        ({"donors": "patient"}, "donors='patient' is not a column"),
         ({"target": "d"}, "target='d' must be"),
         ({"target": "all"}, "one after the other"),
         ({"baseline": [1.0]}, "baseline must hold"),
+        ({"baseline": np.zeros((2, 257))}, "one reference for all cells, but has 2 rows"),
     ],
 )
 def test_what_cannot_be_used_changes_nothing(ranked, given, message):
@@ -196,3 +198,90 @@ def test_one_control_is_not_enough(ranked):
 def test_unknown_groups(ranked):
     with pytest.raises(Edge2TorchError, match="group='A' is not among the groups"):
         e2t.get.rank_nodes(ranked, "A")
+
+
+@pytest.fixture(scope="module")
+def small_once(make_cells):
+    adata = make_cells()
+    e2t.tl.fit(adata, "kind", max_epochs=4, progress_bar=False)
+    e2t.tl.control(adata, n=2, progress_bar=False)
+    return adata
+
+
+@pytest.fixture
+def small(small_once):
+    return small_once.copy()
+
+
+def test_cells_of_some_classes_score_as_among_all(small):
+    """Outputs of controls are found by name: a class without cells moves none."""
+    few = small[small.obs["kind"] != small.obs["kind"].cat.categories[0]].copy()
+    one = few[[int(np.flatnonzero(few.obs["kind"] == kind)[0]) for kind in few.obs["kind"].unique()]].copy()
+    e2t.tl.rank_nodes(small, n_steps=3)
+    e2t.tl.rank_nodes(few, n_steps=3)
+    e2t.tl.rank_nodes(one, n_steps=3)
+    table = e2t.get.rank_nodes(few).set_index(["group", "node"])
+    columns = ["score", "control", "deterministic"]
+    same = e2t.get.rank_nodes(small).set_index(["group", "node"]).loc[table.index, columns]
+    np.testing.assert_allclose(table[columns], same, atol=1e-5)
+    assert len(e2t.get.rank_nodes(one)) == len(table)
+
+
+@pytest.mark.parametrize("target", ["score", ["true b", "true a"]])
+def test_numbers_and_labels_of_few_cells_are_those_of_the_fit(task_cells, target):
+    e2t.tl.fit(task_cells, target, max_epochs=2, progress_bar=False)
+    e2t.tl.control(task_cells, "deterministic", n=2, progress_bar=False)
+    task_cells.obs["half"] = np.where(task_cells.obs["true b"], "yes", "no")
+    one = {"target": "score" if target == "score" else "true a", "by": "deterministic", "n_steps": 3, "n_cells": None}
+    few = task_cells[task_cells.obs["true b"]].copy()
+    e2t.tl.rank_nodes(task_cells, "half", **one)
+    e2t.tl.rank_nodes(few, "half", **one)
+    table = e2t.get.rank_nodes(few).set_index("node")
+    same = e2t.get.rank_nodes(task_cells, "yes").set_index("node").loc[table.index]
+    np.testing.assert_allclose(table["control"], same["control"], atol=1e-5)
+    assert (table["direction"] == 0).all()  # there is one group, which is all cells
+
+
+@pytest.mark.parametrize("unknown", [True, False])
+def test_controls_that_read_the_labels_are_left_out_without_labels(small, capsys, unknown):
+    small.obs["cluster"] = small.obs["kind"].astype(object)
+    small.obs["kind"] = small.obs["cluster"].where(np.arange(small.n_obs) > 5)
+    if not unknown:
+        del small.obs["kind"]
+    e2t.tl.rank_nodes(small, "cluster", target="predicted", n_steps=3)
+    assert "deterministic controls, which read the target of the fit, are left out" in capsys.readouterr().out
+    table = e2t.get.rank_nodes(small)
+    assert "deterministic" not in table
+    assert table["pval"].notna().all()
+    with pytest.raises(Edge2TorchError, match="kind"):
+        e2t.tl.rank_nodes(small, "cluster", target="predicted", by="deterministic")
+
+
+def test_only_kinds_without_controls_are_trained(make_cells, capsys):
+    adata = make_cells()
+    e2t.tl.fit(adata, "kind", max_epochs=1, progress_bar=False)
+    e2t.tl.control(adata, ["shuffled", "deterministic"], n=2, progress_bar=False)
+    e2t.tl.rank_nodes(adata, n_steps=2, progress_bar=False)
+    assert "five of each kind ('rewired') are trained" in capsys.readouterr().out
+    assert e2t.get.control(adata)["kind"].value_counts().to_dict() == {"rewired": 5, "shuffled": 2, "deterministic": 2}
+
+
+def test_an_edited_table_of_nodes_is_no_name_for_the_scores_of_others(small):
+    table = small.uns["e2t"]["nodes"]
+    small.uns["e2t"]["nodes"] = table.iloc[::-1]
+    with pytest.raises(Edge2TorchError, match="does not fit the trained model"):
+        e2t.tl.rank_nodes(small)
+
+
+def test_groups_that_no_shuffled_control_has_are_not_compared(small):
+    """Cells that no control was given the labels of."""
+    given = small.obsm["e2t_shuffled"]
+    few = small[(given == given[0]).all(axis=1)].copy()
+    few.obs["kind"] = few.obs["kind"].cat.add_categories("other")
+    e2t.tl.rank_nodes(few, by="shuffled", n_steps=2)
+    table = e2t.get.rank_nodes(few)
+    outputs = small.uns["e2t"]["params"]["fit"]["outputs"]
+    known = table.groupby("group")["pval"].apply(lambda p: p.notna().all())
+    for code, name in enumerate(outputs):
+        if name in known.index:
+            assert known[name] == (few.obsm["e2t_shuffled"] == code).any(axis=0).all()

@@ -105,7 +105,7 @@ def control(
     """
     _slots.check_adata(adata, copy=copy)
     wanted = _check(kinds, n, random_state)
-    plan = _read_plan(adata, key, groups)
+    plan = _read_plan(adata, key, wanted, groups)
     seeds = [(random_state + k) % 2**32 for k in range(n)]
     jobs = [(kind, seed) for kind in wanted for seed in seeds]
     tables, models, given = [], {}, []
@@ -125,9 +125,15 @@ def control(
         called={"control": {"kinds": wanted, "n": n, "groups": groups, "random_state": random_state}},
         uns={_keys.CONTROLS: {"table": table, "models": models}},
         obsm={keys.shuffled: np.stack(given, axis=1).astype(np.int32)} if given else {},
-        stale=_keys.Made(parts=(_keys.RANK_NODES,)),
+        stale=_stale(adata, key),
     )
     return adata if copy else None
+
+
+def _stale(adata: AnnData | MuData, key: str) -> _keys.Made:
+    """The ranking beside earlier controls; one by ``tl.interpret`` still holds."""
+    compared = bool(_slots.params(adata, key, "rank_nodes"))
+    return _keys.Made(parts=(_keys.RANK_NODES,), steps=("rank_nodes",)) if compared else _keys.NOTHING
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +167,7 @@ def _check(kinds: str | Sequence[str], n: int, random_state: int) -> list[str]:
     return wanted
 
 
-def _read_plan(adata: AnnData | MuData, key: str, groups: str | None) -> _Plan:
+def _read_plan(adata: AnnData | MuData, key: str, kinds: Sequence[str], groups: str | None) -> _Plan:
     _slots.results(adata, key, _keys.MODEL, "e2t.tl.fit")
     settings = read_settings(_slots.params(adata, key, "fit"))
     target = read_target(adata, settings["target"], str(settings["task"]))
@@ -178,7 +184,21 @@ def _read_plan(adata: AnnData | MuData, key: str, groups: str | None) -> _Plan:
     if not np.isin(part, PARTS).all():
         raise Edge2TorchError(f"adata.obs[{split!r}] must hold {some(PARTS)} for every cell: run e2t.tl.fit again")
     within = [part] if groups is None else [part, read_groups(adata, groups)]
+    if "shuffled" in kinds:
+        _check_moves(target, within)
     return _Plan(read_draft(adata, key).edges, target, part, settings, within)
+
+
+def _check_moves(target: Target, within: Sequence[npt.NDArray[Any]]) -> None:
+    """Raise if shuffling leaves what is known of the training cells as it is."""
+    training = within[0] == "train"
+    known = pd.DataFrame(target.truth[training].reshape(int(training.sum()), -1))
+    differing = known.groupby([group[training] for group in within]).nunique()
+    if not (differing > 1).any(axis=None):
+        raise Edge2TorchError(
+            "kinds='shuffled': within groups, all training cells have the same label, so that none can trade places; "
+            "pass other groups, or None"
+        )
 
 
 def read_settings(params: dict[str, Any]) -> dict[str, Any]:

@@ -98,6 +98,34 @@ def find_explained(
     return Explained(outputs, units, found)
 
 
+def find_outputs(target: str | Sequence[str] | None, outputs: Sequence[str]) -> list[int]:
+    """Find outputs by name; ``None`` for all.
+
+    Raises
+    ------
+    Edge2TorchError
+        If there is none of a name.
+    """
+    if target is None:
+        return list(range(len(outputs)))
+    names = [target] if isinstance(target, str) else list(target)
+    unknown = [name for name in names if name not in outputs]
+    if unknown or not names:
+        hint = did_you_mean(unknown[0], outputs) if unknown else ""
+        raise Edge2TorchError(
+            f"target={target!r} names {some(unknown) or 'nothing'}, which is no output; there are "
+            f"{some(outputs, 20)}{hint}"
+        )
+    return [k for k, name in enumerate(outputs) if name in names]
+
+
+def explained_classes(explained: Explained) -> pd.Categorical[Any] | None:
+    """Name of the output that is explained in each cell; ``None`` if all are."""
+    if explained.output is None:
+        return None
+    return pd.Categorical([explained.labels[k] for k in explained.output])
+
+
 def _name(target: str | Sequence[str], outputs: list[str]) -> str | None:
     """Output that is named; ``None`` if the target is one of the words."""
     if isinstance(target, str) and target in WORDS:

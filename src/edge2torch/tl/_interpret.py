@@ -11,11 +11,12 @@ import torch
 from edge2torch import _keys, _slots
 from edge2torch.attribution import Request, find_pair
 from edge2torch.cells import feature_names
-from edge2torch.errors import Edge2TorchError, some
+from edge2torch.errors import Edge2TorchError
 from edge2torch.get._model import models
 from edge2torch.tl._baseline import find_baseline, name_of
-from edge2torch.tl._explained import find_explained
+from edge2torch.tl._explained import explained_classes, find_explained
 from edge2torch.tl._groups import find_groups
+from edge2torch.tl._node_table import fitted_nodes
 from edge2torch.tl._per_cell import PerCell
 from edge2torch.tl._query import fitted_cells
 from edge2torch.tl._scores import find_signs, score_cells
@@ -153,11 +154,11 @@ def interpret(
     if not adata.n_obs:
         raise Edge2TorchError("adata has no cells: there is nothing to interpret")
     fit_params = _slots.params(adata, key, "fit")
-    nodes = _checked_nodes(adata, key, artifact)
+    nodes = fitted_nodes(adata, key, artifact)
     cells = fitted_cells(adata, artifact.feature_names, fit_params)
     labels = nodes.loc[nodes["kind"] == "output", "label"].tolist()
     explained = find_explained(adata, target, fit_params, labels, lambda: _predicted(replicates, cells))
-    groups = find_groups(adata, groupby, fit_params, explained)
+    groups = find_groups(adata, groupby, fit_params, lambda: explained_classes(explained))
     keys = _keys.Keys(key)
     widths = _widths(keys, artifact, explained, per_cell=per_cell, cell_features=cell_features)
     request = Request(
@@ -199,24 +200,6 @@ def interpret(
             in_file=in_file,
         )
     return adata if copy else None
-
-
-def _checked_nodes(adata: AnnData | MuData, key: str, artifact: CompileArtifact) -> pd.DataFrame:
-    """Table of the nodes, which must be those of the model, in its order."""
-    table = _slots.nodes_table(adata, key)
-    kinds = {"input": artifact.input_nodes, "hidden": artifact.hidden_nodes, "output": artifact.output_nodes}
-    expected = [name for names in artifact.node_names_by_layer.values() for name in names]
-    fits = table["node"].tolist() == expected and all(
-        table.loc[table["kind"] == kind, "node"].tolist() == names for kind, names in kinds.items()
-    )
-    if not fits:
-        differing = sorted(set(expected).symmetric_difference(table["node"]))
-        what = f"{len(differing):,} names differ, {some(differing)}" if differing else "order or kinds differ"
-        raise Edge2TorchError(
-            f"adata.uns[{key!r}]['nodes'] does not fit the trained model: {what}. To change the graph, call "
-            "e2t.pp.remove_nodes or e2t.pp.add_edges, and run e2t.tl.fit again"
-        )
-    return table
 
 
 def _widths(

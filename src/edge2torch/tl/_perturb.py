@@ -12,8 +12,10 @@ from edge2torch._checks import check_choice, check_seed, check_whole
 from edge2torch.errors import Edge2TorchError
 from edge2torch.get._model import models
 from edge2torch.tl._effects import Asked, effects_of
-from edge2torch.tl._groups_of_cells import find_groups, find_outputs, pick_cells
-from edge2torch.tl._perturbations import MODES, choose_perturbed, nodes_in_order
+from edge2torch.tl._explained import find_outputs
+from edge2torch.tl._groups import find_groups, pick_cells
+from edge2torch.tl._node_table import fitted_nodes
+from edge2torch.tl._perturbations import MODES, choose_perturbed
 from edge2torch.tl._predictions import scale_of
 from edge2torch.tl._query import fitted_cells
 from edge2torch.training import CLASSES, NUMBERS, predict
@@ -140,7 +142,7 @@ def perturb(
     if not adata.n_obs:
         raise Edge2TorchError("adata has no cells: there is nothing to perturb")
     fit_params = _slots.params(adata, key, "fit")
-    table = nodes_in_order(_slots.nodes_table(adata, key), artifact)
+    table = fitted_nodes(adata, key, artifact)
     cells = fitted_cells(adata, artifact.feature_names, fit_params)
     perturbed = choose_perturbed(adata, table, {"nodes": nodes, "genes": genes}, mode=mode, value=value)
     screen = one_by_one or perturbed.screens
@@ -152,6 +154,8 @@ def perturb(
     reported = find_outputs(target, outputs)
 
     def predicted() -> pd.Categorical[Any]:
+        if str(fit_params["task"]) != CLASSES:
+            return pd.Categorical(["all"] * adata.n_obs)
         best = predict(replicates, cells, CLASSES).mean(axis=0).argmax(axis=1)
         return pd.Categorical(np.array(outputs, dtype=object)[best])
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mudata import MuData
     from torch import Tensor
 
-    from edge2torch.artifact import CompileArtifact
     from edge2torch.cells import Cells
     from edge2torch.nn import EdgeModel
 
@@ -75,23 +74,6 @@ class Perturbed:
                 shift = torch.where(value.isnan(), unit_means(replicates, cells, batch_size)[:, unit], shift)
         of = torch.zeros_like(which) if together else which
         return Perturbations(1 if together else len(self.positions), of, unit, factor.float(), shift.float())
-
-
-def nodes_in_order(table: pd.DataFrame, artifact: CompileArtifact) -> pd.DataFrame:
-    """Check that the table of nodes has those of the model, in its order.
-
-    Raises
-    ------
-    Edge2TorchError
-        If it was changed.
-    """
-    order = [node for nodes in artifact.node_names_by_layer.values() for node in nodes]
-    if table["node"].astype(str).tolist() != order:
-        raise Edge2TorchError(
-            "uns[key]['nodes'] does not have the nodes of the model in their order, so it was changed: run e2t.tl.fit "
-            "again"
-        )
-    return table.reset_index(drop=True)
 
 
 def choose_perturbed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +13,18 @@ import torch
 from torch import Tensor
 
 from edge2torch import _slots
+from edge2torch._notes import note
 from edge2torch.control import deterministic_inputs
-from edge2torch.errors import Edge2TorchError
+from edge2torch.errors import Edge2TorchError, some
 from edge2torch.tl._baseline import find_baseline
 from edge2torch.tl._evidence import Evidence, Model, find_evidence
 from edge2torch.tl._explained import find_explained
 from edge2torch.tl._groups import find_groups
+from edge2torch.tl._node_table import fitted_nodes
+from edge2torch.tl._predictions import scale_of
 from edge2torch.tl._query import fitted_cells
 from edge2torch.tl._target import read_target
-from edge2torch.training import CLASSES, NUMBERS, Scale, predict
+from edge2torch.training import CLASSES, NUMBERS, predict
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
     from edge2torch.nn import EdgeModel
     from edge2torch.tl._explained import Explained
     from edge2torch.tl._strata import Strata
+
+#: share of a mean below which a difference from it is rounding
+SAME = 1e-6
 
 Rows = npt.NDArray[np.intp]
 
@@ -89,14 +95,16 @@ class Question:
         """Find what is asked for; see :func:`edge2torch.tl.rank_nodes`."""
         params = _slots.params(adata, key, "fit")
         cells = fitted_cells(adata, artifact.feature_names, params)
-        table = _slots.nodes_table(adata, key)
+        table = fitted_nodes(adata, key, artifact)
         labels = table.loc[table["kind"] == "output", "label"].tolist()
         explained = find_explained(adata, target, params, labels, lambda: _predicted(replicates, cells))
         if explained.output is None:
             raise Edge2TorchError("target='all' explains all outputs at once: rank nodes for one after the other")
-        groups = find_groups(adata, groupby, params, explained)
-        if groups is None:
-            groups = pd.Categorical([labels[k] for k in explained.output])
+        of_cells = [labels[k] for k in explained.output]
+        groups = find_groups(adata, groupby, params, lambda: pd.Categorical(of_cells))
+        reference = find_baseline(baseline, cells, groups)
+        if reference is not None and len(reference) != 1:
+            raise Edge2TorchError(f"baseline must be one reference for all cells, but has {len(reference):,} rows")
         by_label = str(params["task"]) == CLASSES and target == "label"
         return cls(
             replicates,
@@ -105,7 +113,7 @@ class Question:
             explained,
             groups,
             (by_label, by_label and groupby in (None, str(params["target"]))),
-            find_baseline(baseline, cells, groups),
+            reference,
             baseline,
             params,
             table[table["kind"] == "hidden"].reset_index(drop=True),
@@ -122,9 +130,17 @@ class Question:
         return lambda rows: explained.weights(rows) - explained.weights(rows).mean(dim=2, keepdim=True)
 
     def score(
-        self, adata: AnnData | MuData, controls: Sequence[Control], strata: Strata, n_steps: int
+        self, adata: AnnData | MuData, by: str, controls: Sequence[Control], strata: Strata, n_steps: int
     ) -> tuple[list[Evidence], dict[str, list[Evidence]]]:
-        """Score the cells of all strata by the replicates, and by the controls of each kind."""
+        """Score the cells of all strata by the replicates, and by the controls of each kind that can score them."""
+        if any(one.kind == "deterministic" for one in controls):
+            try:
+                known = self._known(adata)
+            except Edge2TorchError as error:
+                if by == "deterministic":
+                    raise
+                note(f"deterministic controls, which read the target of the fit, are left out: {error}")
+                controls = [one for one in controls if one.kind != "deterministic"]
         same = [Model.of(model, self.artifact, self.artifact) for model in self.replicates]
         same += [self._model(one) for one in controls if one.kind == "rewired"]
         n = len(self.replicates)
@@ -133,15 +149,16 @@ class Question:
         )
         compared = {"rewired": found[n:]}
         for one in controls:
-            if one.kind != "rewired":
-                ask = self._shuffled if one.kind == "shuffled" else self._deterministic
-                compared.setdefault(one.kind, []).append(ask(adata, one, strata, n_steps))
+            if one.kind == "shuffled":
+                compared.setdefault(one.kind, []).append(self._shuffled(one, strata, n_steps))
+            elif one.kind == "deterministic":
+                compared.setdefault(one.kind, []).append(self._deterministic(known, one, strata, n_steps))
         return found[:n], {kind: of_kind for kind, of_kind in compared.items() if of_kind}
 
     def _model(self, one: Control) -> Model:
         return Model.of(one.model, one.artifact, self.artifact)
 
-    def _shuffled(self, _: AnnData | MuData, one: Control, strata: Strata, n_steps: int) -> Evidence:
+    def _shuffled(self, one: Control, strata: Strata, n_steps: int) -> Evidence:
         """Score by a model that was trained on other labels: these are explained, and are the groups."""
         explained = self.explained
         outputs, groups = self.follows_labels
@@ -157,12 +174,8 @@ class Question:
             0
         ]
 
-    def _deterministic(self, adata: AnnData | MuData, one: Control, strata: Strata, n_steps: int) -> Evidence:
+    def _deterministic(self, values: npt.NDArray[Any], one: Control, strata: Strata, n_steps: int) -> Evidence:
         """Score by a model that was trained on inputs that say nothing but the target, on such inputs."""
-        target = read_target(adata, _target_of(self.params), str(self.params["task"]))
-        values = target.truth
-        if target.task == NUMBERS:
-            values = Scale.of(target, np.ones(len(values), dtype=bool)).standardise(values)
         profile = np.asarray(one.profile)
 
         def read(rows: Rows) -> Tensor:
@@ -174,6 +187,17 @@ class Question:
             reference = read(every).mean(dim=0, keepdim=True)
         weights = self.weights(self.explained)
         return find_evidence([self._model(one)], read, weights, strata, baseline=reference, n_steps=n_steps)[0]
+
+    def _known(self, adata: AnnData | MuData) -> npt.NDArray[Any]:
+        """What the model was fitted to, of these cells: class of each, (cells,), or standardised, (cells, outputs)."""
+        target = read_target(adata, _target_of(self.params), str(self.params["task"]), varies=False)
+        position = pd.Index(self._outputs()).get_indexer(pd.Index(target.names))
+        if (position < 0).any():
+            unknown = np.asarray(target.names, dtype=object)[position < 0]
+            raise Edge2TorchError(f"the target of the fit has {some(unknown)}, which the model does not know")
+        if target.task == CLASSES:
+            return np.asarray(position[target.truth])
+        return scale_of(self.params).standardise(target.truth) if target.task == NUMBERS else target.truth
 
     def _outputs(self) -> list[str]:
         return [str(name) for name in np.asarray(self.params["outputs"]).tolist()]
@@ -198,7 +222,8 @@ def directions(question: Question, own: Sequence[Evidence], strata: Strata) -> n
     model = Model.of(question.replicates[0], question.artifact, question.artifact)
     every = np.stack([question.read(rows).double().mean(dim=0).numpy() for rows in strata.rows])
     sizes = np.array([len(rows) for rows in strata.rows])
-    of_genes = np.sign(strata.mean(every) - sizes @ every / sizes.sum())
+    differ, usual = strata.mean(every) - sizes @ every / sizes.sum(), np.abs(every).max(axis=0)
+    of_genes = np.sign(np.where(np.abs(differ) > SAME * usual, differ, 0))
     weight = strata.mean(np.mean([np.abs(one.edges) for one in own], axis=0))
     edges = question.artifact.graph.edges.iloc[model.edges]
     names = [*question.artifact.input_nodes, *question.artifact.hidden_nodes]

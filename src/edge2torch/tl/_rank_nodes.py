@@ -9,7 +9,7 @@ import pandas as pd
 from edge2torch import _keys, _slots
 from edge2torch._checks import check_choice, check_seed, check_whole
 from edge2torch._notes import note
-from edge2torch.errors import Edge2TorchError
+from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get._control import KINDS, controls
 from edge2torch.get._model import models
 from edge2torch.tl._baseline import name_of
@@ -48,7 +48,7 @@ def rank_nodes(
     ----------
     adata
         Cells by genes, with a model from :func:`edge2torch.tl.fit`. If there are no control models of kind ``by``,
-        :func:`edge2torch.tl.control` trains five of each kind first.
+        :func:`edge2torch.tl.control` trains five of each kind of which there are none first.
     groupby
         Column of ``adata.obs`` with the groups; ``None`` for the classes of the fit.
     target
@@ -106,21 +106,21 @@ def rank_nodes(
         check_whole("n_cells", n_cells)
     replicates, artifact = models(adata, key=key)
     question = Question.of(adata, key, replicates, artifact, target=target, groupby=groupby, baseline=baseline)
-    units = None if donors is None else read_groups(adata, donors)
+    units = None if donors is None else read_groups(adata, donors, "donors")
     strata = Strata.of(question.groups, units, n_cells, random_state)
     trained = adata
-    if not _has(adata, key, by):
-        note(f"there are no {by} controls yet: five models of each kind are trained, see e2t.tl.control")
-        trained = control(adata, key=key, copy=True, progress_bar=progress_bar) if copy else adata
-        if not copy:
-            control(adata, key=key, progress_bar=progress_bar)
+    absent = _absent(adata, key)
+    if by in absent:
+        note(f"there are no {by} controls yet: five of each kind ({some(absent)}) are trained, see e2t.tl.control")
+        made = control(adata, absent, key=key, copy=copy, progress_bar=progress_bar)
+        trained = adata if made is None else made
     known = list(controls(trained, key=key))
     of_kind = sum(one.kind == by for one in known)
     if of_kind < 2:
         raise Edge2TorchError(
             f"there is {of_kind} {by} control, and at least two are needed to tell chance: e2t.tl.control with n=5"
         )
-    own, compared = question.score(trained, known, strata, n_steps)
+    own, compared = question.score(trained, by, known, strata, n_steps)
     table = rank_table(own, by, compared, strata, question)
     result = adata.copy() if copy and trained is adata else trained
     _slots.write(
@@ -132,6 +132,8 @@ def rank_nodes(
     return result if copy else None
 
 
-def _has(adata: AnnData | MuData, key: str, kind: str) -> bool:
+def _absent(adata: AnnData | MuData, key: str) -> list[str]:
+    """Kinds of which there are no controls yet."""
     stored = adata.uns[key].get(_keys.CONTROLS)
-    return stored is not None and bool((pd.DataFrame(stored["table"])["kind"].astype(str) == kind).any())
+    there = set() if stored is None else set(pd.DataFrame(stored["table"])["kind"].astype(str))
+    return [kind for kind in KINDS if kind not in there]

@@ -128,7 +128,7 @@ def _mean_of_known(tables: Sequence[Floats]) -> Floats:
     """Mean over those tables that have a value."""
     known = np.isfinite(tables)
     total, n = np.where(known, tables, 0).sum(axis=0), known.sum(axis=0)
-    return np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0)
+    return np.asarray(np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0))
 
 
 def _stability(each: Floats) -> Floats:

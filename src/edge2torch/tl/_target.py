@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 FEW = 30
 
 
-def read_target(adata: AnnData | MuData, target: str | Sequence[str], task: str | None) -> Target:
+def read_target(
+    adata: AnnData | MuData, target: str | Sequence[str], task: str | None, *, varies: bool = True
+) -> Target:
     """Read what is known of the cells.
 
     Parameters
@@ -34,6 +36,8 @@ def read_target(adata: AnnData | MuData, target: str | Sequence[str], task: str 
         A column of ``obs``, several columns, a key of ``obsm``, or a modality of a MuData.
     task
         ``"classes"``, ``"labels"``, ``"numbers"``; ``None`` to tell by what is there.
+    varies
+        Whether cells must differ in what is known of them, so that something can be learned.
 
     Raises
     ------
@@ -42,11 +46,19 @@ def read_target(adata: AnnData | MuData, target: str | Sequence[str], task: str 
     """
     if task is not None:
         check_choice("task", task, TASKS)
+    found, where = _read(adata, target, task)
+    if varies:
+        _check_varies(found, where)
+    return found
+
+
+def _read(adata: AnnData | MuData, target: str | Sequence[str], task: str | None) -> tuple[Target, str]:
+    """Read a target, and say where it is."""
     if isinstance(target, str) and is_mudata(adata) and target in adata.mod:  # in obsm, it says which cells have it
-        return _labels_or_numbers(_from_modality(adata, target), task, f"mdata[{target!r}].X")
+        return _labels_or_numbers(_from_modality(adata, target), task, where := f"mdata[{target!r}].X"), where
     if isinstance(target, str) and target not in adata.obs and target in adata.obsm:
         table = _from_obsm(adata, target)
-        return _labels_or_numbers(table, task, f"adata.obsm[{target!r}]")
+        return _labels_or_numbers(table, task, where := f"adata.obsm[{target!r}]"), where
     columns = [target] if isinstance(target, str) else target
     if not isinstance(columns, Sequence) or not columns or not all(isinstance(name, str) for name in columns):
         raise Edge2TorchError(
@@ -64,11 +76,11 @@ def read_target(adata: AnnData | MuData, target: str | Sequence[str], task: str 
     having = f"adata[{where}.notna()].copy()" if isinstance(target, str) else "a copy of the cells that have it"
     _check_complete(adata.obs[list(columns)], where, having)
     if len(columns) > 1:
-        return _labels_or_numbers(adata.obs[list(columns)], task, where)
+        return _labels_or_numbers(adata.obs[list(columns)], task, where), where
     column = adata.obs[columns[0]]
     if (task or _task_of(column, where)) == CLASSES:
-        return _classes(column, where)
-    return _labels_or_numbers(column.to_frame(), task, where)
+        return _classes(column, where), where
+    return _labels_or_numbers(column.to_frame(), task, where), where
 
 
 def _is_number(column: pd.Series) -> bool:
@@ -144,30 +156,34 @@ def _labels_or_numbers(table: pd.DataFrame, task: str | None, where: str) -> Tar
         raise Edge2TorchError(f"{where} holds 0 and 1 only: pass task='labels' or task='numbers'")
     chosen = task or (LABELS if binary else NUMBERS)
     if chosen == LABELS:
-        return Target(LABELS, names, _check_labels(values, names, binary, where))
-    return Target(NUMBERS, names, _check_numbers(values, names, where))
-
-
-def _check_labels(
-    values: npt.NDArray[np.float64], names: list[str], binary: bool, where: str
-) -> npt.NDArray[np.float32]:
-    if not binary:
-        raise Edge2TorchError(f"{where}: labels must be true and false, or 1 and 0")
-    same = [name for name, share in zip(names, values.mean(axis=0), strict=True) if share in (0, 1)]
-    if same:
-        raise Edge2TorchError(f"{where}: {len(same):,} labels are the same in all cells: {some(same)}; leave them out")
-    return values.astype(np.float32)
-
-
-def _check_numbers(values: npt.NDArray[np.float64], names: list[str], where: str) -> npt.NDArray[np.float64]:
+        if not binary:
+            raise Edge2TorchError(f"{where}: labels must be true and false, or 1 and 0")
+        return Target(LABELS, names, values.astype(np.float32))
     if not np.isfinite(values).all():
         raise Edge2TorchError(
             f"{where} holds {int((~np.isfinite(values)).sum()):,} infinite numbers: remove these cells"
         )
-    same = [name for name, spread in zip(names, np.ptp(values, axis=0), strict=True) if not spread]
-    if same:
-        raise Edge2TorchError(f"{where}: {len(same):,} numbers are the same in all cells: {some(same)}; leave them out")
-    return values
+    return Target(NUMBERS, names, values)
+
+
+def _check_varies(target: Target, where: str) -> None:
+    """Raise if there is nothing to be learned of an output."""
+    names = target.names
+    if target.task != CLASSES:
+        same = [name for name, spread in zip(names, np.ptp(target.truth, axis=0), strict=True) if not spread]
+        if same:
+            raise Edge2TorchError(
+                f"{where}: {len(same):,} {target.task} are the same in all cells: {some(same)}; leave them out"
+            )
+        return
+    if len(names) < 2:
+        raise Edge2TorchError(f"{where} holds one class, {some(names)}: there is nothing to tell apart")
+    single = [names[i] for i in np.flatnonzero(np.bincount(target.truth.astype(np.intp)) < 2)]
+    if single:
+        raise Edge2TorchError(
+            f"{len(single)} classes in {where} have a single cell: {some(single)}; "
+            "merge them with others or leave these cells out"
+        )
 
 
 def _classes(column: pd.Series, where: str) -> Target:
@@ -176,18 +192,10 @@ def _classes(column: pd.Series, where: str) -> Target:
     codes = categories.cat.codes.to_numpy().astype(np.int64)
     if len(set(names)) != len(names):
         raise Edge2TorchError(f"{where} has classes that are different objects with the same text: {some(names)}")
-    if len(names) < 2:
-        raise Edge2TorchError(f"{where} holds one class, {some(names)}: there is nothing to tell apart")
-    single = [names[i] for i in np.flatnonzero(np.bincount(codes) < 2)]
-    if single:
-        raise Edge2TorchError(
-            f"{len(single)} classes in {where} have a single cell: {some(single)}; "
-            "merge them with others or leave these cells out"
-        )
     return Target(CLASSES, names, codes)
 
 
-def read_groups(adata: AnnData | MuData, groups: str) -> npt.NDArray[np.int64]:
+def read_groups(adata: AnnData | MuData, groups: str, argument: str = "groups") -> npt.NDArray[np.int64]:
     """Read groups of cells, such as donors, as numbers.
 
     Raises
@@ -196,7 +204,7 @@ def read_groups(adata: AnnData | MuData, groups: str) -> npt.NDArray[np.int64]:
         If there is no such column, or a cell has no group.
     """
     if not isinstance(groups, str) or groups not in adata.obs:
-        raise Edge2TorchError(f"groups={groups!r} is not a column of adata.obs; it has {some(adata.obs)}")
+        raise Edge2TorchError(f"{argument}={groups!r} is not a column of adata.obs; it has {some(adata.obs)}")
     codes, _ = pd.factorize(adata.obs[groups])
     absent = int((codes < 0).sum())
     if absent:
