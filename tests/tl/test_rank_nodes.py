@@ -11,7 +11,7 @@ from scipy.stats import false_discovery_control, norm
 import edge2torch as e2t
 from edge2torch import Edge2TorchError
 
-LEARN = {"max_epochs": 15, "batch_size": 64, "lr": 0.02, "progress_bar": False}
+LEARN = {"max_epochs": 25, "batch_size": 32, "lr": 0.01, "progress_bar": False}
 
 
 def regulons(n_nodes=40, n_genes=300, seed=0):
