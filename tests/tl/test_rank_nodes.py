@@ -285,3 +285,10 @@ def test_groups_that_no_shuffled_control_has_are_not_compared(small):
     for code, name in enumerate(outputs):
         if name in known.index:
             assert known[name] == (few.obsm["e2t_shuffled"] == code).any(axis=0).all()
+
+
+def test_shuffled_controls_need_the_labels_that_they_were_given(small):
+    del small.obsm["e2t_shuffled"]
+    with pytest.raises(Edge2TorchError, match="labels that shuffled controls were given"):
+        e2t.tl.rank_nodes(small, n_steps=2)
+    e2t.tl.rank_nodes(small, target="predicted", n_steps=2)

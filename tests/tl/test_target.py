@@ -104,7 +104,7 @@ def test_classes_may_be_text_of_any_kind(adata, kind):
     e2t.tl.fit(adata, "kind", **LEARN)
     assert adata.obs["e2t_pred"].cat.categories.tolist() == sorted(["α/β T", "B", "NK"])
     assert (adata.obs["e2t_pred"].astype(str) == adata.obs["kind"].astype(str)).mean() > 0.7
-    e2t.tl.interpret(adata, n_steps=2)
+    e2t.tl.interpret(adata, n_steps=20)
 
 
 VALUES = {"booleans": [True, False], "whole numbers": [2, 10], "numbers": [0.5, 1.5]}
@@ -118,7 +118,7 @@ def test_categories_that_are_not_text(make_cells, case):
     weights = dict.fromkeys(VALUES[case], 1.0)
     e2t.tl.fit(adata, "kind", class_weight=weights, **LEARN)
     assert sorted(output_labels(adata)) == sorted(str(name) for name in VALUES[case])
-    e2t.tl.interpret(adata, n_steps=2)
+    e2t.tl.interpret(adata, n_steps=20)
     assert set(adata.uns["e2t"]["rank_nodes"]["group"]) == {str(name) for name in VALUES[case]}
 
 

@@ -162,7 +162,12 @@ class Question:
         """Score by a model that was trained on other labels: these are explained, and are the groups."""
         explained = self.explained
         outputs, groups = self.follows_labels
-        if outputs and one.given is not None:
+        if outputs:
+            if one.given is None:
+                raise Edge2TorchError(
+                    "the labels that shuffled controls were given, adata.obsm[key + '_shuffled'], are not there any "
+                    "more: run e2t.tl.control again"
+                )
             names = self._outputs()
             position = pd.Index(explained.labels).get_indexer(pd.Index(names))
             explained = replace(explained, output=position[one.given].astype(np.int64))
