@@ -33,7 +33,7 @@ def by_kind(adata, kind):
 def test_a_row_per_model(controlled):
     table = e2t.get.control(controlled)
     assert table["kind"].tolist() == ["rewired"] * 2 + ["shuffled"] * 2 + ["deterministic"] * 2
-    assert table["random_state"].tolist() == [5, 6] * 3
+    assert table["random_state"].tolist() == [6, 7] * 3
     assert table["control"].is_unique
     assert table["balanced_accuracy"].between(0, 1).all()
 
@@ -52,14 +52,14 @@ def test_a_rewired_model_is_what_a_fit_of_the_rewired_graph_is(controlled):
     """The same settings, cells, split and seed."""
     one = by_kind(controlled, "rewired")[0]
     again = controlled.copy()
-    e2t.pp.rewire_graph(again, random_state=5, key_added="other")
+    e2t.pp.rewire_graph(again, random_state=6, key_added="other")
     e2t.tl.fit(
         again,
         "kind",
         split="e2t_split",
         activation="relu",
         class_weight={"α/β T": 1.0, "B": 2.0, "NK": 1.0},
-        random_state=5,
+        random_state=6,
         key="other",
         **LEARN,
     )
@@ -98,7 +98,7 @@ def test_deterministic_inputs_are_learned_to_perfection(make_cells):
 def test_other_kinds_stay_and_the_same_kind_is_replaced(controlled):
     e2t.tl.control(controlled, ["shuffled"], n=1, random_state=0, progress_bar=False)
     table = e2t.get.control(controlled)
-    assert table["control"].tolist() == ["rewired_5", "rewired_6", "deterministic_5", "deterministic_6", "shuffled_0"]
+    assert table["control"].tolist() == ["rewired_6", "rewired_7", "deterministic_6", "deterministic_7", "shuffled_1"]
     assert len(list(controls(controlled))) == 5
 
 

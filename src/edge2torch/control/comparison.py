@@ -35,12 +35,15 @@ class Comparison:
         Share of control scores that are as far from what is expected for them, two-sided, (groups, nodes).
     z
         The same as deviate of a standard normal distribution, with the sign of the difference, (groups, nodes).
+    each
+        ``z`` of each replicate alone, (replicates, groups, nodes).
     """
 
     expected: Floats
     deviation: Floats
     pval: Floats
     z: Floats
+    each: Floats
 
 
 def compare(scores: Floats, controls: Floats, wiring: Floats, spread: Floats | None = None) -> Comparison:
@@ -76,7 +79,7 @@ def compare(scores: Floats, controls: Floats, wiring: Floats, spread: Floats | N
     more = np.zeros((1 + n_controls, n_groups, n_nodes)) if spread is None else spread
     design = _design(wiring)
     expected, deviation = np.full((n_groups, n_nodes), np.nan), np.full((n_groups, n_nodes), np.nan)
-    null = np.full((n_controls, n_groups, n_nodes), np.nan)
+    of_one, null = np.full_like(deviation, np.nan), np.full((n_controls, n_groups, n_nodes), np.nan)
     for g in range(n_groups):
         have = np.flatnonzero(np.isfinite(controls[:, g]).all(axis=1))
         if len(have) < LEAST_CONTROLS:
@@ -85,6 +88,7 @@ def compare(scores: Floats, controls: Floats, wiring: Floats, spread: Floats | N
         expected[g], error = _expect(known, variance, design)
         same = _shrinkage(scores[:, g], variance) if len(scores) > 1 else 1.0
         deviation[g] = np.sqrt(variance * same + error + more[0, g])
+        of_one[g] = np.sqrt(variance + error + more[0, g])
         for k, i in enumerate(have):
             others = np.delete(known, k, axis=0)
             of_others = _variance(others, design) if len(others) > 1 else variance
@@ -93,7 +97,8 @@ def compare(scores: Floats, controls: Floats, wiring: Floats, spread: Floats | N
     away = _divide(scores.mean(axis=0) - expected, deviation)
     share = _share_beyond(away, null, wiring[:, 0])
     pval = np.minimum(2 * np.minimum(share, 1 - share), 1.0)
-    return Comparison(expected, deviation, pval, norm.isf(share))
+    of_each = [_share_beyond(_divide(one - expected, of_one), null, wiring[:, 0]) for one in scores]
+    return Comparison(expected, deviation, pval, norm.isf(share), norm.isf(np.stack(of_each)))
 
 
 def expect(controls: Floats, wiring: Floats) -> Floats:

@@ -61,7 +61,8 @@ def control(
     groups
         Column of ``adata.obs``, such as donors, within which labels are shuffled.
     random_state
-        Seed of the first model of each kind; the next ones count up.
+        Added to the seeds of the models, which are those after the seed of the fit; see ``random_state`` in
+        :func:`edge2torch.get.control`.
     key
         Name of the result.
     copy
@@ -101,12 +102,13 @@ def control(
     >>> e2t.tl.fit(adata, "bulk_labels", max_epochs=2, progress_bar=False)
     >>> e2t.tl.control(adata, "rewired", n=2, progress_bar=False)
     >>> e2t.get.control(adata)[["kind", "random_state"]].to_numpy().tolist()
-    [['rewired', 0], ['rewired', 1]]
+    [['rewired', 1], ['rewired', 2]]
     """
     _slots.check_adata(adata, copy=copy)
     wanted = _check(kinds, n, random_state)
     plan = _read_plan(adata, key, wanted, groups)
-    seeds = [(random_state + k) % 2**32 for k in range(n)]
+    first = int(plan.settings["random_state"]) + 1 + random_state  # with the seed of the fit, it would begin alike
+    seeds = [(first + k) % 2**32 for k in range(n)]
     jobs = [(kind, seed) for kind in wanted for seed in seeds]
     tables, models, given = [], {}, []
     for kind, seed in tqdm(jobs, desc="controls", unit="model", disable=not progress_bar):

@@ -49,7 +49,7 @@ def rank_table(
     wiring = _wiring(question)
     scores = np.stack([one.strata.mean(one.score) for one in own])
     expected = expect(np.stack([one.strata.mean(one.score) for one in compared[by]]), wiring)
-    found, each = _compare(own, compared[by], strata, wiring)
+    found = _compare(own, compared[by], strata, wiring)
     edges = strata.mean(np.mean([one.edges for one in own], axis=0))
     sources = _Sources.of(question)
     columns = {
@@ -59,7 +59,7 @@ def rank_table(
         "z": found.z,
         "pval": found.pval,
         "padj": np.stack([_adjust(pval) for pval in found.pval]),
-        "stability": _stability(each),
+        "stability": _stability(found.each),
         "direction": directions(question, own, strata),
         "support": sources.support(edges),
         **{
@@ -92,10 +92,8 @@ def _wiring(question: Question) -> Floats:
     )
 
 
-def _compare(
-    own: Sequence[Evidence], controls: Sequence[Evidence], strata: Strata, wiring: Floats
-) -> tuple[Comparison, Floats]:
-    """Compare the evidence of the replicates together, and that of each (replicates, groups, nodes)."""
+def _compare(own: Sequence[Evidence], controls: Sequence[Evidence], strata: Strata, wiring: Floats) -> Comparison:
+    """Compare the evidence of the replicates with that of controls."""
     mine = np.stack([one.strata.mean(one.evidence) for one in own])
     theirs = np.stack([one.strata.mean(one.evidence) for one in controls])
     spread = None
@@ -103,10 +101,7 @@ def _compare(
         mean = np.mean([one.evidence for one in own], axis=0)
         each = [(mean, strata), *((one.evidence, one.strata) for one in controls)]
         spread = np.stack([_between(values, cells, wiring) for values, cells in each])
-    found = compare(mine, theirs, wiring, spread)
-    away = mine - found.expected
-    away[:, np.isnan(found.deviation)] = np.nan
-    return found, np.divide(away, found.deviation, out=away.copy(), where=found.deviation > 0)
+    return compare(mine, theirs, wiring, spread)
 
 
 def _between(values: Floats, strata: Strata, wiring: Floats) -> Floats:
