@@ -75,7 +75,7 @@ def rank_table(
             **{column: values[g] for column, values in columns.items()}, sources=sources.names(edges[g])
         )
         table.insert(0, "group", name)
-        tables.append(table.sort_values("z", ascending=False, kind="stable"))
+        tables.append(table.sort_values(["z", "corrected"], ascending=False, kind="stable"))
     return pd.concat(tables, ignore_index=True)
 
 
