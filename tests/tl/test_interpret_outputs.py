@@ -311,27 +311,6 @@ def test_means_are_the_same_without_scores_of_cells(fitted, method, target, monk
         e2t.tl.interpret(fitted, per_cell=False, cell_features=True)
 
 
-def test_scores_of_groups_are_those_of_each_replicate(adata):
-    """What other functions average: by replicate and group, cells may be left out, any contrast of outputs."""
-    from edge2torch.attribution import path_scores
-    from edge2torch.get._model import models
-    from edge2torch.tl._query import fitted_cells
-    from edge2torch.tl._scores import group_scores
-
-    e2t.tl.fit(adata, "kind", max_epochs=3, n_replicates=2, progress_bar=False)
-    replicates, artifact = models(adata)
-    cells = fitted_cells(adata, artifact.feature_names, {})
-    groups = np.array([0, 2, -1])[np.arange(42) % 3]
-    contrast = torch.tensor([1.0, -1.0, 0.0])[None, None]
-    scores = group_scores(replicates, cells, lambda rows: contrast, groups, n_steps=4)
-    assert scores.shape == (2, 3, 6)
-    assert np.isnan(scores[:, 1]).all()
-    for model, found in zip(replicates, scores, strict=True):
-        expected = path_scores(model, cells[:][0], contrast, n_steps=4).nodes[0]
-        for group in (0, 2):
-            np.testing.assert_allclose(found[group], expected[groups == group].mean(dim=0), rtol=1e-4, atol=1e-6)
-
-
 # --- edges ------------------------------------------------------------------------------------------------------------
 
 

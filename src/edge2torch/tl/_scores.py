@@ -30,44 +30,6 @@ CELLS_AT_ONCE = 1024
 WALK = ("IntegratedGradients", "LayerConductance")
 
 
-def group_scores(
-    replicates: Sequence[EdgeModel],
-    cells: Cells,
-    weights_of: Callable[[npt.NDArray[np.intp]], Tensor],
-    groups: npt.NDArray[np.integer],
-    *,
-    baseline: Tensor | None = None,
-    n_steps: int = 20,
-    batch_size: int | None = None,
-) -> npt.NDArray[np.float64]:
-    """Average the conductance of nodes over groups of cells; memory does not grow with the number of cells.
-
-    Parameters
-    ----------
-    replicates
-        Models, on the CPU.
-    cells
-        The cells.
-    weights_of
-        From rows of ``cells``, (n,), to what is explained in them: weighted sums of outputs, (1, n or 1, outputs).
-    groups
-        Group of each cell, from 0; cells with a negative one are left out, and not computed.
-    baseline, n_steps, batch_size
-        As of :func:`edge2torch.attribution.path_scores`.
-
-    Returns
-    -------
-    Mean score of each node behind the inputs, (replicates, groups, nodes); NaN for groups without cells.
-    """
-    means = GroupMeans(groups, len(replicates))
-    rows = np.flatnonzero(groups >= 0)
-    for part, each in walk(
-        replicates, cells, weights_of, rows=rows, baseline=baseline, n_steps=n_steps, batch_size=batch_size
-    ):
-        means.add(part, torch.stack([scores.nodes[0] for scores in each]))
-    return means.value()
-
-
 class GroupMeans:
     """Means over groups of cells, of which some are added at a time.
 
@@ -110,7 +72,6 @@ def walk(
     cells: Cells,
     weights_of: Callable[[npt.NDArray[np.intp]], Tensor],
     *,
-    rows: npt.NDArray[np.intp] | None = None,
     edge_groups: npt.NDArray[np.integer] | None = None,
     baseline: Tensor | None = None,
     n_steps: int = 20,
@@ -120,16 +81,19 @@ def walk(
 
     Parameters
     ----------
-    replicates, cells, weights_of, baseline, n_steps, batch_size
-        As of :func:`group_scores`; several things may be explained, (explained, n or 1, outputs).
-    rows
-        Which cells; ``None`` for all.
+    replicates, cells
+        Models, on the CPU, and the cells.
+    weights_of
+        From rows of ``cells``, (n,), to what is explained in them: weighted sums of outputs, (explained, n or 1,
+        outputs).
     edge_groups
         Group of each cell over which scores of edges are added up; ``None`` to leave them out.
+    baseline, n_steps, batch_size
+        As of :func:`edge2torch.attribution.path_scores`.
     """
     n_explained = len(weights_of(np.arange(0)))
     at_once = max(CELLS_AT_ONCE // max(n_explained, 1), 1)
-    for part, (x, *_) in batches(cells, at_once, rows).numbered():
+    for part, (x, *_) in batches(cells, at_once).numbered():
         weights = weights_of(part)
         groups = None if edge_groups is None else torch.from_numpy(edge_groups[part].astype(np.int64))
         yield (
