@@ -29,6 +29,20 @@ def hallmark():
     return fitted("hallmark", "louvain")
 
 
+@pytest.fixture(scope="session")
+def everything():
+    """What every plot has something to show of: replicates, controls, a ranking, edge scores, perturbations."""
+    adata = sc.datasets.pbmc68k_reduced()[::2].copy()
+    e2t.pp.build_graph(adata, "hallmark")
+    e2t.tl.fit(adata, "louvain", max_epochs=3, n_replicates=2, progress_bar=False)
+    e2t.tl.control(adata, n=2, progress_bar=False)
+    e2t.tl.interpret(adata, n_steps=3, edges=True)
+    e2t.tl.rank_nodes(adata, n_steps=3, n_cells=20)
+    e2t.tl.perturb(adata, "HALLMARK_HYPOXIA", mode="remove")
+    e2t.tl.perturb(adata, "all", mode="remove")
+    return adata
+
+
 @pytest.fixture
 def unfitted():
     adata = sc.datasets.pbmc68k_reduced()

@@ -28,7 +28,7 @@ def test_signature(plot):
     first, *others = inspect.signature(plot).parameters.values()
     assert first.name == "adata"
     assert all(other.kind is other.KEYWORD_ONLY for other in others)
-    expected = {"key": "e2t", "ax": None, "figsize": None, "show": False}
+    expected = {"key": "e2t", "ax": None, "figsize": None, "show": None}
     if plot not in ON_AXES:
         del expected["ax"]
     assert {other.name: other.default for other in others if other.name in ("ax", *expected)} == expected
@@ -39,48 +39,48 @@ def test_only_plots_of_several_panels_return_a_figure():
 
 
 @every_plot
-def test_opens_one_figure_and_returns_it_or_its_axes(plot, hallmark):
-    drawn = plot(hallmark)
+def test_opens_one_figure_and_returns_it_or_its_axes(plot, everything):
+    drawn = plot(everything)
     assert isinstance(drawn, Axes if plot in ON_AXES else Figure)
     assert [plt.figure(number) for number in plt.get_fignums()] == [figure_of(drawn)]
 
 
 @each_on_axes
-def test_draws_into_given_axes_without_pyplot(plot, hallmark):
+def test_draws_into_given_axes_without_pyplot(plot, everything):
     ax = Figure(figsize=(9, 6)).add_subplot()
-    assert plot(hallmark, ax=ax) is ax
+    assert plot(everything, ax=ax) is ax
     assert not plt.get_fignums()
     ax.figure.draw_without_rendering()
 
 
 @every_plot
-def test_figsize(plot, hallmark):
-    assert figure_of(plot(hallmark, figsize=(7, 5))).get_size_inches().tolist() == [7, 5]
+def test_figsize(plot, everything):
+    assert figure_of(plot(everything, figsize=(7, 5))).get_size_inches().tolist() == [7, 5]
 
 
 @every_plot
-def test_shows_when_asked(plot, hallmark, monkeypatch):
+def test_shows_when_asked(plot, everything, monkeypatch):
     shown = []
     monkeypatch.setattr(plt, "show", lambda: shown.append(plt.get_fignums()))
-    plot(hallmark, show=True)
+    plot(everything, show=True)
     assert shown == [plt.get_fignums()]
 
 
 @every_plot
-def test_many_open_figures_do_not_warn(plot, hallmark):
+def test_many_open_figures_do_not_warn(plot, everything):
     with plt.rc_context({"figure.max_open_warning": 2}):
         for _ in range(4):
-            plot(hallmark)
+            plot(everything)
 
 
 @every_plot
-def test_leaves_adata_alone_and_reads_it_from_a_file(plot, hallmark, tmp_path):
-    before = hallmark.copy()
-    hallmark.write_h5ad(tmp_path / "cells.h5ad")
-    texts = [_texts(plot(adata)) for adata in (hallmark, ad.read_h5ad(tmp_path / "cells.h5ad"))]
+def test_leaves_adata_alone_and_reads_it_from_a_file(plot, everything, tmp_path):
+    before = everything.copy()
+    everything.write_h5ad(tmp_path / "cells.h5ad")
+    texts = [_texts(plot(adata)) for adata in (everything, ad.read_h5ad(tmp_path / "cells.h5ad"))]
     assert texts[0] == texts[1]
-    assert hallmark.uns["e2t"]["rank_nodes"].equals(before.uns["e2t"]["rank_nodes"])
-    assert (hallmark.obsm["e2t_nodes"] == before.obsm["e2t_nodes"]).all()
+    assert everything.uns["e2t"]["rank_nodes"].equals(before.uns["e2t"]["rank_nodes"])
+    assert (everything.obsm["e2t_nodes"] == before.obsm["e2t_nodes"]).all()
 
 
 def _texts(drawn):
@@ -90,15 +90,15 @@ def _texts(drawn):
 
 
 @every_plot
-def test_under_settings_of_scanpy(plot, hallmark):
+def test_under_settings_of_scanpy(plot, everything):
     with plt.rc_context({"axes.grid": True, "font.size": 14, "figure.constrained_layout.use": True, "figure.dpi": 80}):
-        figure_of(plot(hallmark)).canvas.draw()
+        figure_of(plot(everything)).canvas.draw()
 
 
 @every_plot
-def test_result_that_does_not_exist(plot, hallmark):
+def test_result_that_does_not_exist(plot, everything):
     with pytest.raises(Edge2TorchError, match="there is one under 'e2t': pass key="):
-        plot(hallmark, key="other")
+        plot(everything, key="other")
 
 
 @every_plot

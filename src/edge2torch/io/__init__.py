@@ -1,4 +1,4 @@
-"""Models in files of their own."""
+"""Files: models on their own, and results for other programs."""
 
 from edge2torch.io._load_model import load_model
 from edge2torch.io._save_model import save_model

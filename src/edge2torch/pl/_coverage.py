@@ -15,7 +15,7 @@ from matplotlib.transforms import Bbox
 from edge2torch import _keys, _slots
 from edge2torch._checks import check_whole
 from edge2torch.get import coverage as get_coverage
-from edge2torch.pl._figure import finish
+from edge2torch.pl._figure import BLUE, GREY, VERMILION, finish
 from edge2torch.pl._text import points, wrap
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mudata import MuData
 
-#: blue and vermilion of Okabe & Ito, which stay apart with any kind of colour blindness
-USED, HUB, UNUSED = "#0072b2", "#d55e00", "0.62"
 #: most characters in a line of a name
 LABEL_WIDTH = 22
 #: room for so many bars, so that a single one is not a block
@@ -38,7 +36,7 @@ def coverage(
     n_labels: int = 8,
     key: str = _keys.DEFAULT,
     figsize: tuple[float, float] | None = None,
-    show: bool = False,
+    show: bool | None = None,
 ) -> Figure:
     """Plot what of a prior was measured and is used, and why not the rest.
 
@@ -59,7 +57,7 @@ def coverage(
     figsize
         Width and height of the figure in inches.
     show
-        Whether to call ``plt.show()``.
+        Whether to call ``plt.show()``; notebooks show what is open at the end of a cell anyway.
 
     Returns
     -------
@@ -136,10 +134,10 @@ def _draw_nodes(ax: Axes, nodes: pd.DataFrame) -> None:
 
 
 def _colour(status: object) -> str:
-    return USED if status == "kept" else UNUSED
+    return BLUE if status == "kept" else GREY
 
 
-def _bars(ax: Axes, values: pd.Series, labels: list[str], colours: list[str] | str = USED) -> None:
+def _bars(ax: Axes, values: pd.Series, labels: list[str], colours: list[str] | str = BLUE) -> None:
     """Draw a bar for each value, the first on top, with what it is beside it."""
     bars = ax.barh(np.arange(len(values))[::-1], values, color=colours, height=0.7)
     ax.set_yticks(np.arange(len(values))[::-1], [str(name) for name in values.index])
@@ -153,9 +151,9 @@ def _bars(ax: Axes, values: pd.Series, labels: list[str], colours: list[str] | s
 def _draw_each(ax: Axes, nodes: pd.DataFrame) -> None:
     kept = nodes["status"] == "kept"
     groups = [
-        ("not in the graph", ~kept, UNUSED, "x"),
-        ("in the graph", kept & ~nodes["hub"], USED, "o"),
-        ("hub", kept & nodes["hub"], HUB, "D"),
+        ("not in the graph", ~kept, GREY, "x"),
+        ("in the graph", kept & ~nodes["hub"], BLUE, "o"),
+        ("hub", kept & nodes["hub"], VERMILION, "D"),
     ]
     for name, rows, colour, marker in groups:
         if rows.any():

@@ -7,16 +7,23 @@ from typing import TYPE_CHECKING, Literal
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, is_color_like, to_hex
 
 from edge2torch.errors import Edge2TorchError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
+    from anndata import AnnData
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from mudata import MuData
 
 #: blue - white - red: diverging, told apart with any kind of colour blindness
 DIVERGING = "RdBu_r"
+#: blue and vermilion of Okabe & Ito, which stay apart with any kind of colour blindness; for what is in the background
+BLUE, VERMILION, GREY = "#0072b2", "#d55e00", "0.62"
 SCORE = "mean score (logit)"
 
 
@@ -36,6 +43,57 @@ def new_axes(width: float, height: float, layout: Literal["none", "constrained"]
     return figure.add_subplot() if layout == "constrained" else figure.add_axes((0, 0, 1, 1))
 
 
+def new_panels(n: int, size: tuple[float, float], columns: int = 4) -> tuple[Figure, list[Axes]]:
+    """Open a figure of pyplot with panels of one size, a row after the other.
+
+    Parameters
+    ----------
+    n
+        Number of panels.
+    size
+        Width and height of each in inches.
+    columns
+        Most panels in a row.
+    """
+    across = min(n, columns)
+    down = -(-n // across)
+    with mpl.rc_context({"figure.max_open_warning": 0}):
+        figure = plt.figure(figsize=(across * size[0], down * size[1]), layout="constrained")
+    grid = figure.subplots(down, across, squeeze=False)
+    for ax in grid.flat[n:]:
+        ax.remove()
+    return figure, list(grid.flat[:n])
+
+
+def colours_of(adata: AnnData | MuData, column: str, groups: Sequence[str]) -> dict[str, str]:
+    """Colours of groups of cells: those in ``adata.uns``, as scanpy keeps them, or else scanpy's first ones.
+
+    Parameters
+    ----------
+    adata
+        The cells; it is left as it is.
+    column
+        Column of ``adata.obs`` with the groups.
+    groups
+        Their names.
+    """
+    known: Sequence[str] = []
+    if column in adata.obs:
+        known = list(map(str, adata.obs[column].astype("category").cat.categories))
+    order = list(dict.fromkeys([*known, *groups]))
+    kept = list(adata.uns.get(f"{column}_colors", ()))
+    if len(kept) != len(known) or len(order) > len(kept) or not all(map(is_color_like, kept)):
+        kept = _palette(len(order))
+    return {name: to_hex(kept[order.index(name)]) for name in groups}
+
+
+def _palette(n: int) -> list[str]:
+    from scanpy.plotting.palettes import default_20, default_28, default_102
+
+    colours = next((palette for palette in (default_20, default_28, default_102) if len(palette) >= n), default_102)
+    return [colours[k % len(colours)] for k in range(n)]
+
+
 def centred(values: npt.ArrayLike, vmax: float | None = None) -> Normalize:
     """Scale of colours with 0 in the middle, up to the largest absolute value."""
     if vmax is not None and not vmax > 0:
@@ -52,7 +110,7 @@ def ink(background: npt.ArrayLike) -> str:
     return "white" if float(0.2126 * red + 0.7152 * green + 0.0722 * blue) < 0.45 else "black"
 
 
-def finish(show: bool) -> None:
+def finish(show: bool | None) -> None:
     """Show all open figures, if that was asked for."""
     if show:
         plt.show()

@@ -43,7 +43,7 @@ def graph(
     cmap: str | Colormap = DIVERGING,
     figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
-    show: bool = False,
+    show: bool | None = None,
 ) -> Axes:
     """Plot the part of the graph around the best nodes of a group of cells.
 
@@ -82,7 +82,7 @@ def graph(
     ax
         Where to draw; ``None`` for a new figure. The picture, with its letters, is fitted into it.
     show
-        Whether to call ``plt.show()``.
+        Whether to call ``plt.show()``; notebooks show what is open at the end of a cell anyway.
 
     Returns
     -------

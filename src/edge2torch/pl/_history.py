@@ -9,16 +9,13 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from edge2torch import _keys, _slots
-from edge2torch.pl._figure import finish, new_axes
+from edge2torch.pl._figure import BLUE, VERMILION, finish, new_axes
 from edge2torch.pl._text import points
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
     from mudata import MuData
-
-#: blue and vermilion of Okabe & Ito, which stay apart with any kind of colour blindness
-TRAIN, VALIDATION = "#0072b2", "#d55e00"
 
 #: what is minimised, by task
 LOSSES = {"classes": "cross-entropy", "labels": "binary cross-entropy", "numbers": "squared error"}
@@ -30,7 +27,7 @@ def history(
     key: str = _keys.DEFAULT,
     figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
-    show: bool = False,
+    show: bool | None = None,
 ) -> Axes:
     """Plot the loss of training and validation cells over the epochs.
 
@@ -48,7 +45,7 @@ def history(
     ax
         Where to draw; ``None`` for a new figure.
     show
-        Whether to call ``plt.show()``.
+        Whether to call ``plt.show()``; notebooks show what is open at the end of a cell anyway.
 
     Returns
     -------
@@ -86,7 +83,7 @@ def history(
         kept,
         best["val_loss"],
         "o",
-        color=VALIDATION,
+        color=VERMILION,
         markeredgecolor="white",
         markersize=7,
         label=f"kept: epoch {kept[0]}" if len(best) == 1 else f"kept: epochs {kept.min()}-{kept.max()}",
@@ -105,6 +102,6 @@ def history(
 def _draw(ax: Axes, losses: pd.DataFrame, *, named: bool) -> None:
     """Draw the losses of one replicate."""
     marker = "o" if len(losses) < 10 else ""
-    for column, name, colour in (("train_loss", "training", TRAIN), ("val_loss", "validation", VALIDATION)):
+    for column, name, colour in (("train_loss", "training", BLUE), ("val_loss", "validation", VERMILION)):
         label = name if named else None
         ax.plot(losses["epoch"], losses[column], color=colour, label=label, marker=marker, markersize=4, linewidth=1.5)

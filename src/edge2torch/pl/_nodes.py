@@ -12,7 +12,7 @@ from matplotlib.transforms import Bbox
 
 from edge2torch import _keys, _slots
 from edge2torch._checks import check_whole
-from edge2torch.pl._choose import check_names, labels_of, mean_scores, name_of_groups
+from edge2torch.get._choose import check_names, labels_of, mean_scores, name_of_groups
 from edge2torch.pl._figure import DIVERGING, SCORE, centred, finish, ink, new_axes
 from edge2torch.pl._text import points, text_size, wrap_all
 
@@ -43,7 +43,7 @@ def nodes(
     vmax: float | None = None,
     figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
-    show: bool = False,
+    show: bool | None = None,
 ) -> Axes:
     """Plot the mean scores of the best nodes of every group of cells.
 
@@ -74,7 +74,7 @@ def nodes(
     ax
         Where to draw; ``None`` for a new figure.
     show
-        Whether to call ``plt.show()``.
+        Whether to call ``plt.show()``; notebooks show what is open at the end of a cell anyway.
 
     Returns
     -------

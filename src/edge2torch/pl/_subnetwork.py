@@ -14,8 +14,8 @@ from edge2torch import _slots
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get import features as get_features
 from edge2torch.get import graph as get_graph
+from edge2torch.get._choose import check_names, mean_scores
 from edge2torch.graph.graph import INPUT, OUTPUT
-from edge2torch.pl._choose import check_names, mean_scores
 from edge2torch.tl._explained import WORDS
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Which groups and nodes a plot shows."""
+"""Which groups and nodes are shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from edge2torch import _keys, _slots
 from edge2torch.errors import Edge2TorchError, some
-from edge2torch.get import nodes as get_nodes
+from edge2torch.get._nodes import nodes as get_nodes
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -62,6 +62,36 @@ def _of_one_output(ranked: pd.DataFrame, output: str | None) -> pd.DataFrame:
             "groups are the outputs"
         )
     return chosen
+
+
+def best_nodes(adata: AnnData | MuData, means: pd.DataFrame, n_nodes: int, key: str) -> dict[str, list[str]]:
+    """Names of the best nodes of each group, best first.
+
+    Parameters
+    ----------
+    adata
+        With a result of ``e2t.tl.interpret`` or ``e2t.tl.rank_nodes``.
+    means
+        As of :func:`mean_scores`.
+    n_nodes
+        Most nodes per group.
+    key
+        Name of the result.
+
+    Returns
+    -------
+    By ``z``, where ``e2t.tl.rank_nodes`` compared these very groups with controls, else by the mean score.
+    """
+    ranked = pd.DataFrame(_slots.results(adata, key, _keys.RANK_NODES, "e2t.tl.interpret"))
+    by = means
+    if "z" in ranked:
+        z = ranked.astype({"group": str, "node": str}).pivot_table(values="z", index="group", columns="node")
+        if set(means.index) <= set(z.index):
+            by = z.reindex(index=means.index, columns=means.columns)
+    return {
+        str(group): row.dropna().sort_values(ascending=False, kind="stable").index[:n_nodes].tolist()
+        for group, row in by.iterrows()
+    }
 
 
 def name_of_groups(adata: AnnData | MuData, key: str) -> str:
