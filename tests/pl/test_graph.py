@@ -16,12 +16,12 @@ from matplotlib.patches import FancyBboxPatch, PathPatch
 
 import edge2torch as e2t
 from edge2torch import Edge2TorchError
-from edge2torch.pl._subnetwork import _length, _way, subnetwork
+from edge2torch.pl._selection import length_of, strongest, way
+from edge2torch.pl._subnetwork import Wanted, subnetwork
 
 
 def part_of(adata, **arguments):
-    settings = {"group": None, "target": None, "nodes": None, "n_nodes": 5, "n_genes": 3, "key": "e2t"}
-    return subnetwork(adata, **settings | arguments)
+    return subnetwork(adata, Wanted(**arguments), "e2t")
 
 
 def boxes_of(ax):
@@ -35,7 +35,7 @@ def lines_of(ax):
 def names_of(ax):
     """Text in the boxes, in their order, on one line."""
     texts = ax.texts[-len(boxes_of(ax)) :]
-    return [text.get_text() for text in texts]
+    return [text.get_text().removeprefix("\N{BLACK DOWN-POINTING TRIANGLE} ") for text in texts]
 
 
 def expected_nodes(adata, group, n_nodes, n_genes):
@@ -76,13 +76,13 @@ def test_draws_every_edge_among_the_shown_nodes(reactome):
     edges = reactome.uns["e2t"]["graph"]
     among = edges[edges["source"].isin(list(part.graph)) & edges["target"].isin(list(part.graph))]
     expected = dict(zip(zip(among["source"], among["target"], strict=True), among["weight"], strict=True))
-    assert part.weights == pytest.approx(expected)
+    assert part.value == pytest.approx(expected)
     assert len(lines_of(e2t.pl.graph(reactome))) == len(expected)
 
 
 def test_colour_and_width_of_lines_are_the_weights(hallmark):
     ax = e2t.pl.graph(hallmark, n_nodes=2)
-    weights = np.array(sorted(part_of(hallmark, n_nodes=2).weights.values(), key=abs))
+    weights = np.array(sorted(part_of(hallmark, n_nodes=2).value.values(), key=abs))
     width = np.array([line.get_linewidth() for line in lines_of(ax)])
     np.testing.assert_allclose((width - 0.4) / 2.6, np.abs(weights) / np.abs(weights).max(), rtol=1e-6)
     expected = plt.get_cmap("RdBu_r")((weights / np.abs(weights).max() + 1) / 2)
@@ -158,7 +158,7 @@ def test_strongest_way_is_the_one_with_the_largest_product(seed):
         return prod(abs(graph.edges[edge]["weight"]) / largest for edge in nx.utils.pairwise(way))
 
     ways = [way for source in sources for way in nx.all_simple_paths(graph, source, "g")]
-    found = _way(graph, sources, "g", _length(graph))
+    found = way(graph, sources, "g", length_of(graph))
     assert strength(found) == pytest.approx(max(map(strength, ways)))
     assert found in ways
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import to_rgba
-from matplotlib.patches import FancyBboxPatch, PathPatch
+from matplotlib.patches import Circle, FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import Formatter
 
 from edge2torch import _keys, _slots
-from edge2torch._checks import check_whole
 from edge2torch.graph.graph import INPUT, OUTPUT
 from edge2torch.pl._figure import DIVERGING, centred, finish, ink, new_axes
-from edge2torch.pl._picture import BAR, BETWEEN_BARS, LETTERS, MARGIN, Picture, arrange
-from edge2torch.pl._subnetwork import Subnetwork, subnetwork
+from edge2torch.pl._picture import BAR, BETWEEN_BARS, DISC, LETTERS, MARGIN, NOTE, PAD, SMALL, Picture, arrange
+from edge2torch.pl._subnetwork import Subnetwork, Wanted, subnetwork
 from edge2torch.pl._text import points
 
 if TYPE_CHECKING:
@@ -37,26 +36,40 @@ def graph(
     group: str | None = None,
     target: str | None = None,
     nodes: str | Sequence[str] | None = None,
+    around: str | None = None,
+    path: Sequence[str] | None = None,
     n_nodes: int = 5,
     n_genes: int = 3,
+    n_paths: int = 3,
+    edges: Literal["weight", "score"] = "weight",
+    n_edges: int = 200,
+    size: Literal["activation", "reach"] | None = None,
     key: str = _keys.DEFAULT,
     cmap: str | Colormap = DIVERGING,
     figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
     show: bool | None = None,
 ) -> Axes:
-    """Plot the part of the graph around the best nodes of a group of cells.
+    """Plot a part of the graph, from genes to a class.
 
-    Shown are the ``n_nodes`` hidden nodes with the highest mean score in the group, the ``n_genes`` genes with the
-    highest score among those that feed each of them directly, the output node of the class, and all edges between
-    these. Where nothing shown feeds a node, the strongest way to it is added, from another node or from one of the
-    ``n_genes`` highest-scoring genes under it; where a node feeds nothing shown, the strongest way onwards is added.
+    Which part:
+
+    - The best nodes of a group (by ``z`` after :func:`edge2torch.tl.rank_nodes`, else by mean score), or ``nodes``; the
+      ``n_genes`` genes with the highest score among those that feed each of them directly, and the output of the class.
+      Where nothing shown feeds a node, the strongest way to it is added, from another node or from one of the
+      ``n_genes`` highest-scoring genes under it; where a node feeds nothing shown, the strongest way onwards is added.
+      Nodes that are only on such a way have a dashed outline and small letters. All edges between these nodes.
+    - The neighbourhood of a node (``around``): the best genes and nodes that lead to it, the best nodes that it leads
+      to, and the class.
+    - The strongest paths over some nodes (``path``), to the class.
+
     The strongest way is the one with the largest product of absolute edge weights, each as a share of the largest in
-    the graph. Nodes that are only on such a way have a dashed outline and small letters.
+    the graph. Of more than ``n_edges`` edges, the strongest are drawn, and the strongest into and out of each node.
 
-    Every box is coloured by its mean score in the group, or for the class if it is a gene; every line by the weight of
-    the edge, which also gives its width. A score can be positive behind negative weights, as two of them in a row raise
-    the logit. Columns are the layers of the model; layers without a node are left out.
+    Every box is coloured by its mean score in the group, or for the class if it is a gene; a name after a triangle has
+    a negative score. Colour and width of a line show the weight or the score of the edge; negative ones are dashed. A
+    score can be positive behind negative weights, as two of them in a row raise the logit. Columns are the layers of
+    the model; layers without a node are left out.
 
     Parameters
     ----------
@@ -69,10 +82,25 @@ def graph(
         the name of the group.
     nodes
         Names of hidden nodes to show instead of the best ones.
+    around
+        Name of a gene or a hidden node whose neighbourhood is shown instead.
+    path
+        Names that paths lead over, such as ``[gene, node, class]``, instead.
     n_nodes
-        Number of hidden nodes.
+        Number of hidden nodes; of a neighbourhood, on each side.
     n_genes
         Genes per node.
+    n_paths
+        Paths between each name in ``path`` and the next.
+    edges
+        What lines show: ``"weight"``, or ``"score"``, the mean score of the edge in the group, for which
+        :func:`edge2torch.tl.interpret` needs ``edges=True``.
+    n_edges
+        Most edges.
+    size
+        What the area of a disc in each box shows, which then has the colour of the score: ``"reach"``, the number of
+        genes that a node sees; ``"activation"``, by how many standard deviations (over all cells) the mean activation
+        of the node, or the mean value of the gene, in the group differs from that in all cells.
     key
         Name of the result.
     cmap
@@ -107,20 +135,20 @@ def graph(
     'CD19+ B'
     """
     _slots.check_adata(adata, written=False)
-    check_whole("n_nodes", n_nodes)
-    check_whole("n_genes", n_genes)
-    part = subnetwork(adata, group=group, target=target, nodes=nodes, n_nodes=n_nodes, n_genes=n_genes, key=key)
+    wanted = Wanted(group, target, nodes, around, path, n_nodes, n_genes, n_paths, edges, n_edges, size)
+    part = subnetwork(adata, wanted, key)
     picture = arrange(part)
     if ax is None:
         unit = points("small") / LETTERS
         ax = new_axes(*(figsize or (picture.size[0] * unit, picture.size[1] * unit)))
     scale = _fit(ax, picture)
-    weights = list(part.weights.values())
-    boxes, lines = ScalarMappable(centred(list(part.score.values())), cmap), ScalarMappable(centred(weights), cmap)
+    values = list(part.value.values())
+    boxes, lines = ScalarMappable(centred(list(part.score.values())), cmap), ScalarMappable(centred(values), cmap)
     _draw_lines(ax, part, picture, lines, scale)
     _draw_headings(ax, picture, scale)
+    _write_notes(ax, picture, scale)
     _draw_boxes(ax, part, picture, boxes, scale)
-    _add_colour_bars(ax, picture, {picture.caption: boxes, "edge weight": lines}, scale)
+    _add_colour_bars(ax, picture, {picture.caption: boxes, part.values: lines}, scale)
     finish(show)
     return ax
 
@@ -136,21 +164,22 @@ def _fit(ax: Axes, picture: Picture) -> float:
 
 def _draw_lines(ax: Axes, part: Subnetwork, picture: Picture, colours: ScalarMappable, scale: float) -> None:
     """Draw edges, the weakest at the back."""
-    largest = max(map(abs, part.weights.values())) or 1.0
-    for edge, weight in sorted(part.weights.items(), key=lambda item: abs(item[1])):
+    largest = max(map(abs, part.value.values()), default=0) or 1.0
+    for edge, value in sorted(part.value.items(), key=lambda item: abs(item[1])):
         corners = picture.lines[edge]
         path, codes = [corners[0]], [Path.MOVETO]
         for (x0, y0), (x1, y1) in zip(corners[::2], corners[1::2], strict=True):
             bend = (x1 - x0) / 2
             path += [(x0, y0), (x0 + bend, y0), (x1 - bend, y1), (x1, y1)]
             codes += [Path.LINETO, *[Path.CURVE4] * 3]
-        width = (0.4 + 2.6 * abs(weight) / largest) * scale
+        width = (0.4 + 2.6 * abs(value) / largest) * scale
         ax.add_patch(
             PathPatch(
                 Path(path, codes),
                 facecolor="none",
-                edgecolor=colours.cmap(colours.norm(np.asarray(weight))),
+                edgecolor=colours.cmap(colours.norm(np.asarray(value))),
                 linewidth=width,
+                linestyle=(0, (4, 1.5)) if value < 0 else "solid",
                 capstyle="butt",
                 path_effects=[withStroke(linewidth=width + 0.4 * scale, foreground=EDGING)],
                 zorder=1,
@@ -163,6 +192,10 @@ def _draw_boxes(ax: Axes, part: Subnetwork, picture: Picture, colours: ScalarMap
         score, kind = part.score[node], part.kind(node)
         face = to_rgba(NO_SCORE) if np.isnan(score) else colours.cmap(colours.norm(np.asarray(score)))
         left, low = box.x - box.width / 2, box.y - box.height / 2
+        if box.radius:
+            place = (left + PAD + DISC, box.y)
+            ax.add_patch(Circle(place, box.radius, facecolor=face, edgecolor=OUTLINE, linewidth=0.5 * scale, zorder=3))
+            face = to_rgba("white")
         ax.add_patch(
             FancyBboxPatch(
                 (left, low),
@@ -177,7 +210,7 @@ def _draw_boxes(ax: Axes, part: Subnetwork, picture: Picture, colours: ScalarMap
             )
         )
         ax.text(
-            box.x,
+            box.x + box.shift,
             box.y,
             box.text,
             ha="center",
@@ -195,6 +228,12 @@ def _draw_boxes(ax: Axes, part: Subnetwork, picture: Picture, colours: ScalarMap
 def _draw_headings(ax: Axes, picture: Picture, scale: float) -> None:
     for name, x in picture.headings:
         ax.text(x, picture.size[1] - MARGIN, name, ha="center", va="top", fontsize=LETTERS * scale, color="0.4")
+
+
+def _write_notes(ax: Axes, picture: Picture, scale: float) -> None:
+    for k, note in enumerate(reversed(picture.notes)):
+        place = (picture.size[0] / 2, MARGIN + k * NOTE)
+        ax.text(*place, note, ha="center", va="center", fontsize=SMALL * scale, color="0.3", parse_math=False)
 
 
 def _add_colour_bars(ax: Axes, picture: Picture, shown: Mapping[str, ScalarMappable], scale: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,10 @@ LETTERS, SMALL = 8.33, 7.0
 #: in inches: between columns, boxes, and lines that cross a column; around the text in a box; around the picture; above
 #: the boxes, for headings
 BETWEEN, GAP, LANE, PAD, MARGIN, ABOVE = 0.8, 0.14, 0.12, 0.06, 0.15, 0.45
+#: put before names of what has a negative score, for prints without colours
+LOWERS = "\N{BLACK DOWN-POINTING TRIANGLE}"
+#: most radius of discs; height of a line of notes; in inches
+DISC, NOTE = 0.17, 0.17
 #: colour bars, in inches: width and height; between them; above and below them, without their captions
 BAR, BETWEEN_BARS, OVER_BARS, UNDER_BARS = (1.4, 0.1), 0.6, 0.31, 0.31
 
@@ -41,6 +46,10 @@ class Box:
         Centre, seen from the lower left corner of the picture.
     width, height
         Size.
+    radius
+        Of the disc on its left side; 0 without one.
+    shift
+        How far its text is to the right of the centre.
     """
 
     text: str
@@ -49,6 +58,8 @@ class Box:
     y: float
     width: float
     height: float
+    radius: float = 0.0
+    shift: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +80,8 @@ class Picture:
         Height at which the colour bars are.
     caption
         What the colours of the boxes mean.
+    notes
+        What else is to be known, below all.
     """
 
     boxes: dict[str, Box]
@@ -77,6 +90,7 @@ class Picture:
     size: tuple[float, float]
     bars: float
     caption: str
+    notes: list[str]
 
 
 def arrange(part: Subnetwork) -> Picture:
@@ -87,11 +101,12 @@ def arrange(part: Subnetwork) -> Picture:
     boxes = _boxes(part)
     layout = place(part.graph, column, {node: box.height + _gap(part, node) for node, box in boxes.items()}, LANE)
     caption = SCORE if part.group == part.label(part.output) else f"{SCORE}\nin {wrap(part.group, 30, 1)}"
-    bars = UNDER_BARS + text_size(caption, LETTERS)[1]
+    notes = _notes(part)
+    bars = UNDER_BARS + text_size(caption, LETTERS)[1] + (NOTE * len(notes) + GAP if notes else 0)
     up = bars + OVER_BARS - min(layout.y[node] - box.height / 2 for node, box in boxes.items())
     top = up + max(layout.y[node] + box.height / 2 for node, box in boxes.items())
     widths = [max(boxes[node].width for node in column if column[node] == k) for k in range(len(layers))]
-    sides, width = _sides(widths)
+    sides, width = _sides(widths, max((text_size(note, SMALL)[0] for note in notes), default=0))
     boxes = {
         node: replace(box, x=sum(sides[column[node]]) / 2, y=layout.y[node] + up, width=widths[column[node]])
         for node, box in boxes.items()
@@ -100,19 +115,41 @@ def arrange(part: Subnetwork) -> Picture:
     kinds = {k: part.kind(node) for node, k in column.items()}
     names = [{INPUT: "genes", OUTPUT: "class"}.get(kinds[k], f"layer {number}") for k, number in enumerate(layers)]
     headings = [(name, sum(ends) / 2) for name, ends in zip(names, sides, strict=True)]
-    return Picture(boxes, _lines(part, boxes, column, sides, via), headings, (width, top + ABOVE), bars, caption)
+    return Picture(boxes, _lines(part, boxes, column, sides, via), headings, (width, top + ABOVE), bars, caption, notes)
+
+
+def _notes(part: Subnetwork) -> list[str]:
+    """What a reader has to know besides the colours, a line each."""
+    marks = [f"{LOWERS} negative score"] if any(map(part.lowers, part.graph)) else []
+    if min(part.value.values(), default=0) < 0:
+        marks.append(f"- - -  negative {part.values.split(' (')[0]}")
+    notes = ["     ".join(marks)] if marks else []
+    if part.size is not None:
+        notes.append(part.size.caption)
+    if len(part.value) < part.n_edges:
+        notes.append(
+            f"{len(part.value):,} of {part.n_edges:,} edges: the strongest, and the strongest into and out of each node"
+        )
+    return notes
 
 
 def _boxes(part: Subnetwork) -> dict[str, Box]:
     """Sizes of the boxes; they are placed later."""
     texts = wrap_all([part.label(node) for node in part.graph], WIDTH, LINES)
+    texts = [f"{LOWERS} {text}" if part.lowers(node) else text for node, text in zip(part.graph, texts, strict=True)]
+    largest = 1.0 if part.size is None else max(part.size.of.values(), default=0) or 1.0
     boxes = {}
     for node, text in zip(part.graph, texts, strict=True):
         size = SMALL if node in part.links else LETTERS
         kind = part.kind(node)
         width, height = text_size(text, size, "bold" if kind == OUTPUT else "normal")
         # letters on a screen are up to 4% wider than their outlines
-        boxes[node] = Box(text, size, 0, 0, 1.04 * width + 2 * PAD, height + (PAD if kind == INPUT else 2 * PAD))
+        width, height = 1.04 * width + 2 * PAD, height + (PAD if kind == INPUT else 2 * PAD)
+        radius = room = 0.0
+        if part.size is not None and node in part.size.of:
+            radius, room = DISC * sqrt(part.size.of[node] / largest), 2 * DISC + PAD
+            height = max(height, 2 * (radius + PAD / 2))
+        boxes[node] = Box(text, size, 0, 0, width + room, height, radius, room / 2)
     return boxes
 
 
@@ -120,10 +157,10 @@ def _gap(part: Subnetwork, node: str) -> float:
     return GAP / 2 if part.kind(node) == INPUT else GAP
 
 
-def _sides(widths: Sequence[float]) -> tuple[list[tuple[float, float]], float]:
-    """Left and right end of each column, and the width of the picture, which has room for two colour bars."""
+def _sides(widths: Sequence[float], notes: float) -> tuple[list[tuple[float, float]], float]:
+    """Left and right end of each column, and the width of the picture, which has room for two colour bars and notes."""
     needed = sum(widths) + BETWEEN * (len(widths) - 1) + 2 * MARGIN
-    width = max(needed, 2 * BAR[0] + BETWEEN_BARS + 4 * MARGIN)
+    width = max(needed, 2 * BAR[0] + BETWEEN_BARS + 4 * MARGIN, 1.04 * notes + 2 * MARGIN)
     left = MARGIN + (width - needed) / 2 + np.cumsum([0, *widths[:-1]]) + BETWEEN * np.arange(len(widths))
     return [(float(start), float(start + across)) for start, across in zip(left, widths, strict=True)], width
 

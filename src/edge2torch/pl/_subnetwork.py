@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf, log, nan
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import numpy as np
 
 from edge2torch import _slots
+from edge2torch._checks import check_choice, check_whole
 from edge2torch.errors import Edge2TorchError, some
+from edge2torch.get import edges as get_edges
 from edge2torch.get import features as get_features
 from edge2torch.get import graph as get_graph
-from edge2torch.get._choose import check_names, mean_scores
-from edge2torch.graph.graph import INPUT, OUTPUT
+from edge2torch.get._choose import best_nodes, check_names, mean_scores
+from edge2torch.graph.graph import OUTPUT
+from edge2torch.pl import _selection
+from edge2torch.pl._size import Size, sizes
 from edge2torch.tl._explained import WORDS
 
 if TYPE_CHECKING:
@@ -23,6 +27,39 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from mudata import MuData
+
+Edge = tuple[str, str]
+
+#: what the colours of edges mean
+VALUES = {"weight": "edge weight", "score": "mean score of edge (logit)"}
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """What a user asked to see: arguments of :func:`edge2torch.pl.graph`."""
+
+    group: str | None = None
+    target: str | None = None
+    nodes: str | Sequence[str] | None = None
+    around: str | None = None
+    path: Sequence[str] | None = None
+    n_nodes: int = 5
+    n_genes: int = 3
+    n_paths: int = 3
+    edges: str = "weight"
+    n_edges: int = 200
+    size: str | None = None
+
+    def check(self) -> None:
+        """Raise if an argument cannot be used."""
+        for name in ("n_nodes", "n_genes", "n_paths", "n_edges"):
+            check_whole(name, getattr(self, name))
+        check_choice("edges", self.edges, VALUES)
+        chosen = [name for name in ("nodes", "around", "path") if getattr(self, name) is not None]
+        if len(chosen) > 1:
+            raise Edge2TorchError(f"{' and '.join(chosen)} each say which nodes are shown: pass one of them")
+        if self.path is not None and (isinstance(self.path, str) or len(self.path) == 0):
+            raise Edge2TorchError("path must be a list of names, such as [gene, node, class]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +69,17 @@ class Subnetwork:
     Attributes
     ----------
     graph
-        Nodes with ``kind``, ``label``, ``layer``; edges with ``weight``.
+        Nodes with ``kind``, ``label``, ``layer``.
     score
         Mean score of genes and hidden nodes; NaN for the output, and for genes without a score.
+    value
+        Weight or score of each edge.
+    values
+        Which of the two.
+    n_edges
+        How many edges there are among the nodes, drawn or not.
+    size
+        What the size of nodes means, if anything.
     links
         Nodes that are shown only because they link others.
     group
@@ -45,6 +90,10 @@ class Subnetwork:
 
     graph: nx.DiGraph[str]
     score: dict[str, float]
+    value: dict[Edge, float]
+    values: str
+    n_edges: int
+    size: Size | None
     links: frozenset[str]
     group: str
     output: str
@@ -57,44 +106,82 @@ class Subnetwork:
         """What a node stands for."""
         return str(self.graph.nodes[node]["label"])
 
-    @property
-    def weights(self) -> dict[tuple[str, str], float]:
-        """Weight of each edge."""
-        return {(source, target): float(edge["weight"]) for source, target, edge in self.graph.edges(data=True)}
+    def lowers(self, node: str) -> bool:
+        """Whether the score of a node is negative."""
+        return self.score[node] < 0
 
 
-def subnetwork(
-    adata: AnnData | MuData,
-    *,
-    group: str | None,
-    target: str | None,
-    nodes: str | Sequence[str] | None,
-    n_nodes: int,
-    n_genes: int,
-    key: str,
-) -> Subnetwork:
-    """Choose the nodes that :func:`edge2torch.pl.graph` shows; its documentation gives the rule."""
-    means = mean_scores(adata, None, key, target)
-    name = means.index[0] if group is None else check_names("group", str(group), means.index)[0]
-    of_nodes = means.T[name]
-    if nodes is None:
-        main = of_nodes.sort_values(ascending=False, kind="stable").index[:n_nodes].tolist()
-    else:
-        main = check_names("nodes", nodes, of_nodes.index)
+def subnetwork(adata: AnnData | MuData, wanted: Wanted, key: str) -> Subnetwork:
+    """Choose what :func:`edge2torch.pl.graph` shows; its documentation gives the rule."""
+    wanted.check()
     whole = get_graph(adata, key=key)
-    label, output = _class_of(adata, name, target, whole, key)
+    path = None if wanted.path is None else [_selection.find("path", str(name), whole) for name in wanted.path]
+    target = wanted.target
+    if path and whole.nodes[path[-1]]["kind"] == OUTPUT:
+        target = str(whole.nodes[path[-1]]["label"])
+    means = mean_scores(adata, None, key, target)
+    group = means.index[0] if wanted.group is None else check_names("group", str(wanted.group), means.index)[0]
+    label, output = _class_of(adata, group, target, whole, key)
+    score = _scores(adata, means.loc[group].to_dict(), label, key)
+    others = [node for node in whole if whole.nodes[node]["kind"] == OUTPUT and node != output]
+    whole.remove_nodes_from([node for node in others if node not in (path or ())])
+    if path is not None:
+        chosen = _selection.along(whole, path if path[-1] == output else [*path, output], wanted.n_paths)
+    elif wanted.around is not None:
+        node = _selection.find("around", str(wanted.around), whole)
+        chosen = _selection.around(whole, node, output, score, n_nodes=wanted.n_nodes, n_genes=wanted.n_genes)
+    else:
+        best = best_nodes(adata, means.loc[[group]], wanted.n_nodes, key)[group]
+        main = best if wanted.nodes is None else check_names("nodes", wanted.nodes, means.columns)
+        chosen = _selection.best(whole, main, output, score, wanted.n_genes)
+    graph = whole.subgraph(chosen.nodes) if chosen.edges is None else whole.edge_subgraph(chosen.edges)
+    value = _values(adata, graph, wanted.edges, group=group, label=label, key=key)
+    kept = _selection.strongest(value, wanted.n_edges)
+    # in the order of the whole graph, so that the same nodes give the same picture
+    drawn: nx.DiGraph[str] = nx.DiGraph()
+    drawn.add_nodes_from((node, data) for node, data in whole.nodes(data=True) if node in chosen.nodes)
+    drawn.add_edges_from(edge for edge in whole.edges if edge in kept)
+    return Subnetwork(
+        drawn,
+        {node: float(score.get(node, nan)) for node in drawn},
+        {edge: value[edge] for edge in drawn.edges},
+        VALUES[wanted.edges],
+        len(value),
+        sizes(adata, drawn, wanted.size, group, key),
+        chosen.links,
+        group,
+        output,
+    )
+
+
+def _scores(adata: AnnData | MuData, of_nodes: Mapping[Any, float], label: str, key: str) -> dict[str, float]:
+    """Scores of genes for a class, and of hidden nodes in a group."""
     of_genes = get_features(adata, key=key)[label]
     if of_genes.isna().all():
         raise Edge2TorchError(f"no gene has a score for {label!r}: run e2t.tl.interpret with target={label!r}")
-    score = {**of_genes.to_dict(), **of_nodes.to_dict()}
-    whole.remove_nodes_from([node for node in whole if whole.nodes[node]["kind"] == OUTPUT and node != output])
-    shown = {output, *main}
-    for node in main:
-        shown.update(_best_genes(whole, whole.pred[node], score, n_genes))
-    links = _links(whole, main, shown, score, n_genes)
-    graph = whole.copy()
-    graph.remove_nodes_from([node for node in whole if node not in shown | links])
-    return Subnetwork(graph, {node: float(score.get(node, nan)) for node in graph}, frozenset(links), name, output)
+    if all(isnan(score) for score in of_nodes.values()):
+        raise Edge2TorchError("the scores of all nodes are NaN in this group: run e2t.tl.interpret again")
+    return {str(node): float(score) for node, score in {**of_genes.to_dict(), **of_nodes}.items()}
+
+
+def _values(
+    adata: AnnData | MuData, graph: nx.DiGraph[str], values: str, *, group: str, label: str, key: str
+) -> dict[Edge, float]:
+    """Weights of the edges of a graph, or their scores in a group."""
+    if values == "weight":
+        return {(source, target): float(edge["weight"]) for source, target, edge in graph.edges(data=True)}
+    table = get_edges(adata, key=key)
+    known = table["group"].astype(str)
+    table = table[known == group]
+    if "output" in table:
+        table = table[table["output"].astype(str) == label]
+    if table.empty:
+        raise Edge2TorchError(
+            f"edges have no scores in group {group!r}, but in {some(known.unique(), 20)}: run e2t.tl.interpret with "
+            "edges=True and the same groupby"
+        )
+    found = dict(zip(zip(table["source"], table["target"], strict=True), table["score"], strict=True))
+    return {edge: float(found[edge]) for edge in graph.edges}
 
 
 def _class_of(
@@ -114,43 +201,3 @@ def _class_of(
     raise Edge2TorchError(
         f"group {group!r} is not a class of the model: pass target=, the class to show; there are {some(output_of, 20)}"
     )
-
-
-def _best_genes(whole: nx.DiGraph[str], nodes: Iterable[str], score: Mapping[str, float], n_genes: int) -> list[str]:
-    genes = [node for node in nodes if whole.nodes[node]["kind"] == INPUT]
-    return sorted(genes, key=lambda gene: (-score.get(gene, -inf), gene))[:n_genes]
-
-
-def _links(
-    whole: nx.DiGraph[str], main: Collection[str], shown: set[str], score: Mapping[str, float], n_genes: int
-) -> set[str]:
-    """Nodes on the strongest ways between nodes that would otherwise hang in the air."""
-    length = _length(whole)
-    links: set[str] = set()
-    for node in main:
-        now = shown | links
-        if not now.intersection(whole.pred[node]):
-            below = nx.ancestors(whole, node)
-            sources = {*_best_genes(whole, below, score, n_genes), *(now & below)}
-            links.update(_way(whole, sources, node, length))
-        if not now.intersection(whole.succ[node]):
-            ahead = nx.descendants(whole, node)
-            links.update(_way(whole.reverse(copy=False), now & ahead, node, length))
-    return links - shown
-
-
-def _way(
-    whole: nx.DiGraph[Any], sources: Collection[str], node: str, length: Callable[[str, str, dict[str, Any]], float]
-) -> list[str]:
-    """Nodes on the shortest way from one of some sources."""
-    return [str(step) for step in nx.multi_source_dijkstra(whole, set(sources), node, weight=length)[1]]
-
-
-def _length(whole: nx.DiGraph[str]) -> Callable[[str, str, dict[str, Any]], float]:
-    """Lengths that make the shortest way the one with the largest product of weights, as shares of the largest."""
-    largest = max(abs(edge["weight"]) for _, _, edge in whole.edges(data=True)) or 1.0
-
-    def length(_: str, __: str, edge: dict[str, Any]) -> float:
-        return -log(max(abs(edge["weight"]) / largest, 1e-12))
-
-    return length
