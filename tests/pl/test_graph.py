@@ -16,7 +16,7 @@ from matplotlib.patches import FancyBboxPatch, PathPatch
 
 import edge2torch as e2t
 from edge2torch import Edge2TorchError
-from edge2torch.pl._selection import length_of, strongest, way
+from edge2torch.pl._selection import length_of, way
 from edge2torch.pl._subnetwork import Wanted, subnetwork
 
 

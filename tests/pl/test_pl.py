@@ -14,7 +14,7 @@ import edge2torch as e2t
 from edge2torch import Edge2TorchError
 
 PLOTS = [getattr(e2t.pl, name) for name in e2t.pl.__all__]
-every_plot = pytest.mark.parametrize("plot", PLOTS, ids=e2t.pl.__all__)
+every_plot = pytest.mark.parametrize("plot", PLOTS, ids=[plot.__name__ for plot in PLOTS])
 ON_AXES = [plot for plot in PLOTS if "ax" in inspect.signature(plot).parameters]
 each_on_axes = pytest.mark.parametrize("plot", ON_AXES, ids=[plot.__name__ for plot in ON_AXES])
 

@@ -14,8 +14,10 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import Formatter
 
 from edge2torch import _keys, _slots
+from edge2torch.errors import Edge2TorchError
 from edge2torch.graph.graph import INPUT, OUTPUT
 from edge2torch.pl._figure import DIVERGING, centred, finish, ink, new_axes
+from edge2torch.pl._page import Page, page
 from edge2torch.pl._picture import BAR, BETWEEN_BARS, DISC, LETTERS, MARGIN, NOTE, PAD, SMALL, Picture, arrange
 from edge2torch.pl._subnetwork import Subnetwork, Wanted, subnetwork
 from edge2torch.pl._text import points
@@ -49,7 +51,8 @@ def graph(
     figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
     show: bool | None = None,
-) -> Axes:
+    interactive: bool = False,
+) -> Axes | Page:
     """Plot a part of the graph, from genes to a class.
 
     Which part:
@@ -111,10 +114,14 @@ def graph(
         Where to draw; ``None`` for a new figure. The picture, with its letters, is fitted into it.
     show
         Whether to call ``plt.show()``; notebooks show what is open at the end of a cell anyway.
+    interactive
+        Whether to make a page for a browser instead, in which nodes are found by name and moved, and which shows the
+        scores of what is under the pointer.
 
     Returns
     -------
-    The Axes.
+    The Axes; of an interactive picture, a page, which a notebook shows and whose ``save(path)``
+    writes one HTML file that needs nothing else.
 
     Raises
     ------
@@ -138,17 +145,21 @@ def graph(
     wanted = Wanted(group, target, nodes, around, path, n_nodes, n_genes, n_paths, edges, n_edges, size)
     part = subnetwork(adata, wanted, key)
     picture = arrange(part)
+    boxes = ScalarMappable(centred(list(part.score.values())), cmap)
+    lines = ScalarMappable(centred(list(part.value.values())), cmap)
+    if interactive:
+        if ax is not None:
+            raise Edge2TorchError("an interactive picture is a page of its own: pass ax or interactive=True, not both")
+        return page(part, picture, _slots.results(adata, key, _keys.RANK_NODES, "e2t.tl.interpret"), boxes, lines)
     if ax is None:
         unit = points("small") / LETTERS
         ax = new_axes(*(figsize or (picture.size[0] * unit, picture.size[1] * unit)))
     scale = _fit(ax, picture)
-    values = list(part.value.values())
-    boxes, lines = ScalarMappable(centred(list(part.score.values())), cmap), ScalarMappable(centred(values), cmap)
     _draw_lines(ax, part, picture, lines, scale)
     _draw_headings(ax, picture, scale)
     _write_notes(ax, picture, scale)
     _draw_boxes(ax, part, picture, boxes, scale)
-    _add_colour_bars(ax, picture, {picture.caption: boxes, part.values: lines}, scale)
+    _add_colour_bars(ax, picture, {picture.caption: boxes, part.meaning: lines}, scale)
     finish(show)
     return ax
 

@@ -122,7 +122,7 @@ def _notes(part: Subnetwork) -> list[str]:
     """What a reader has to know besides the colours, a line each."""
     marks = [f"{LOWERS} negative score"] if any(map(part.lowers, part.graph)) else []
     if min(part.value.values(), default=0) < 0:
-        marks.append(f"- - -  negative {part.values.split(' (')[0]}")
+        marks.append(f"- - -  negative {part.meaning.split(' (')[0]}")
     notes = ["     ".join(marks)] if marks else []
     if part.size is not None:
         notes.append(part.size.caption)

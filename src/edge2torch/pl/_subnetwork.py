@@ -74,8 +74,8 @@ class Subnetwork:
         Mean score of genes and hidden nodes; NaN for the output, and for genes without a score.
     value
         Weight or score of each edge.
-    values
-        Which of the two.
+    meaning
+        Which of the two, in words.
     n_edges
         How many edges there are among the nodes, drawn or not.
     size
@@ -91,7 +91,7 @@ class Subnetwork:
     graph: nx.DiGraph[str]
     score: dict[str, float]
     value: dict[Edge, float]
-    values: str
+    meaning: str
     n_edges: int
     size: Size | None
     links: frozenset[str]
