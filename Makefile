@@ -8,6 +8,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The packages that bench measures beside ours: one of them has our import name.
 BENCH := .venv-bench
+# The viewer that test-viewers starts: it needs exactly one version of NumPy.
+VIEWERS := .venv-viewers
+CHROMIUM ?=
 INSTALL := $(BIN)/python -m pip install $(PIP_ARGS) --disable-pip-version-check -c constraints.txt
 # Needs the pip that constraints.txt names, so pip comes first.
 INSTALL_HERE = $(INSTALL) --build-constraint constraints.txt -e .
@@ -15,10 +18,10 @@ INSTALL_HERE = $(INSTALL) --build-constraint constraints.txt -e .
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types imports pytest bench notebooks priors build clean
+.PHONY: help demo test lint format types imports pytest test-viewers chromium bench notebooks priors build clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(VENV)/.runtime ## run the demo
 	MPLBACKEND=Agg $(BIN)/python tutorials/demo.py
@@ -41,6 +44,19 @@ imports: $(VENV)/.dev
 pytest: $(VENV)/.dev
 	MPLBACKEND=Agg $(ONE_THREAD) $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
 
+# One process: all tests look at one server with one browser.
+test-viewers: $(VENV)/.viewers $(VIEWERS)/.cellxgene chromium ## what others show of our files, in a browser
+	MPLBACKEND=Agg $(ONE_THREAD) CHROMIUM=$(CHROMIUM) CELLXGENE=$(VIEWERS)/bin/cellxgene $(BIN)/pytest tests/viewers
+
+chromium:
+	@test -n "$(CHROMIUM)" || which chromium chromium-browser google-chrome >/dev/null 2>&1 || { \
+	  if [ "$$(id -u)" = 0 ] && which apt-get >/dev/null 2>&1; then \
+	    apt-get update -q && apt-get install -q -y --no-install-recommends chromium; \
+	  else \
+	    echo "test-viewers needs a browser: install the package 'chromium' (Debian: apt-get install chromium)," >&2; \
+	    echo "or say where Chromium or Chrome is: make test-viewers CHROMIUM=/path/to/it" >&2; exit 1; \
+	  fi; }
+
 bench: $(VENV)/.runtime $(BENCH)/.peers ## measure speed beside other packages, write docs/speed.md
 	$(ONE_THREAD) $(BIN)/python tests/bench/speed.py --peers $(BENCH)/bin/python
 
@@ -53,8 +69,8 @@ priors: $(VENV)/.priors ## build the prior tables in data/ again (on Debian 12)
 build: $(VENV)/.dev ## make sdist and wheel in dist/
 	$(BIN)/python -m build --no-isolation
 
-clean: ## remove .venv, .venv-bench, caches and whatever was built
-	rm -rf $(VENV) $(BENCH) build dist demo_output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## remove .venv, .venv-bench, .venv-viewers, caches and whatever was built
+	rm -rf $(VENV) $(BENCH) $(VIEWERS) build dist demo_output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests data -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Parts of test run in this order, also under make -j.
@@ -82,6 +98,17 @@ $(VENV)/.priors: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) pip
 	$(INSTALL_HERE) --group priors
 	@touch $(VENV)/.runtime $@
+
+$(VENV)/.viewers: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) pip
+	$(INSTALL_HERE) --group test --group viewers
+	@touch $(VENV)/.runtime $@
+
+# Without constraints.txt: its own file names every version.
+$(VIEWERS)/.cellxgene: tests/viewers/requirements.txt
+	$(PYTHON) -m venv $(VIEWERS) || { rm -rf $(VIEWERS); exit 1; }
+	$(VIEWERS)/bin/python -m pip install $(PIP_ARGS) --disable-pip-version-check -r $<
+	@touch $@
 
 $(BENCH)/.peers: tests/bench/peers.txt constraints.txt | $(BIN)/python
 	$(PYTHON) -m venv $(BENCH) || { rm -rf $(BENCH); exit 1; }
