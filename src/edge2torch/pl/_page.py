@@ -10,6 +10,7 @@ from math import isnan
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
@@ -18,19 +19,22 @@ from matplotlib.colors import to_hex, to_rgb
 from edge2torch._new_file import new_file
 from edge2torch.graph.graph import INPUT, OUTPUT
 from edge2torch.pl._figure import ink
+from edge2torch.pl._picture import DISC, PAD
 
 if TYPE_CHECKING:
     from os import PathLike
 
     import pandas as pd
 
-    from edge2torch.pl._picture import Picture
+    from edge2torch.pl._picture import Box, Picture
     from edge2torch.pl._subnetwork import Subnetwork
 
 #: pixels per inch and per point of a browser
 INCH, POINT = 96, 96 / 72
 #: colours of a colour bar
 STOPS = 9
+#: how much wider than high a picture is to be, as a screen is, and by how much columns are moved apart at most for that
+WIDE, MOST = 1.5, 6
 #: box without a score
 NO_SCORE = "#ebebeb"
 #: columns of the ranking that are shown, and what they are called
@@ -108,6 +112,9 @@ def page(
     rows = ranked[ranked["group"].astype(str) == part.group].drop_duplicates("node")
     of_node = {str(row["node"]): row for row in rows.to_dict("records")}
     nodes = [_node(part, picture, node, of_node.get(node, {}), boxes) for node in part.graph]
+    stretch = min(max(WIDE * picture.size[1] / picture.size[0], 1), MOST)
+    for node in nodes:
+        node["position"]["x"] = round(stretch * node["position"]["x"], 1)
     largest = max(map(abs, part.value.values()), default=0) or 1.0
     edges = [_edge(part, edge, value, largest, lines) for edge, value in part.value.items()]
     bars = [_bar(picture.caption.replace("\n", " "), boxes), _bar(part.meaning, lines)]
@@ -155,7 +162,24 @@ def _node(
         "link": node in part.links,
         "details": details,
     }
+    if box.radius:
+        data.update(_disc(box, face))
     return {"data": data, "position": {"x": round(box.x * INCH, 1), "y": round(-box.y * INCH, 1)}}
+
+
+def _disc(box: Box, face: str) -> dict[str, Any]:
+    """The disc in a box, which has the colour instead of the box."""
+    circle = f'<circle cx="50" cy="50" r="48" fill="{face}" stroke="#595959" stroke-width="3"/>'
+    across = round(2 * box.radius * INCH, 1)
+    view = f'width="{across}" height="{across}" viewBox="0 0 100 100"'
+    image = f'<svg xmlns="http://www.w3.org/2000/svg" {view}>{circle}</svg>'
+    return {
+        "colour": "#ffffff",
+        "ink": "black",
+        "disc": f"data:image/svg+xml;utf8,{quote(image)}",
+        "left": round((PAD + DISC - box.radius) * INCH, 1),
+        "shift": round(box.shift * INCH, 1),
+    }
 
 
 def _edge(

@@ -9,7 +9,7 @@
   const cy = cytoscape({
     container: element("network"),
     elements: { nodes: network.nodes, edges: network.edges },
-    layout: { name: "preset", fit: true, padding: 20 },
+    layout: { name: "preset" },
     minZoom: 0.02,
     maxZoom: 6,
     boxSelectionEnabled: false,
@@ -20,9 +20,13 @@
         "font-family": font, "text-wrap": "wrap", "text-valign": "center", "text-halign": "center" } },
       { selector: 'node[kind = "input"]', style: { "font-style": "italic" } },
       { selector: 'node[kind = "output"]', style: { "font-weight": "bold" } },
+      { selector: "node[disc]", style: {
+        "background-image": "data(disc)", "background-fit": "none",
+        "background-position-x": "data(left)", "background-position-y": "50%", "background-clip": "none",
+        "background-image-containment": "over", "text-margin-x": "data(shift)" } },
       { selector: "node[?link]", style: { "border-style": "dashed" } },
       { selector: "edge", style: {
-        "curve-style": "bezier", width: "data(width)", "line-color": "data(colour)", "line-outline-width": 0.4,
+        "curve-style": "straight", "source-endpoint": "90deg", "target-endpoint": "270deg", width: "data(width)", "line-color": "data(colour)", "line-outline-width": 0.4,
         "line-outline-color": "#bfbfbf", "target-arrow-color": "data(colour)", "target-arrow-shape": "triangle",
         "arrow-scale": 0.8 } },
       { selector: "edge[?negative]", style: { "line-style": "dashed", "target-arrow-shape": "tee" } },
@@ -116,4 +120,6 @@
     element("legend").append(bar);
   }
   for (const note of network.notes) element("legend").append(make("span", note));
+  cy.resize(); // the legend took some of the room
+  cy.fit(undefined, 20);
 })();
