@@ -27,7 +27,7 @@ def layered(draw):
 def test_nothing_overlaps(case):
     """In a column, boxes and the lanes of passing edges have all the room they asked for."""
     graph, column, room = case
-    layout = place(graph, column, room, lane=0.1)
+    layout = place(graph, column, room, lane=dict.fromkeys(graph.edges, 0.1))
     for k in set(column.values()):
         here = [(layout.y[node], room[node]) for node in graph if column[node] == k]
         for (u, v), heights in layout.via.items():
@@ -42,7 +42,7 @@ def test_nothing_overlaps(case):
 @settings(deadline=None, max_examples=20)
 def test_edges_have_a_lane_in_every_column_they_cross(case):
     graph, column, room = case
-    via = place(graph, column, room, lane=0.1).via
+    via = place(graph, column, room, lane=dict.fromkeys(graph.edges, 0.1)).via
     assert {edge: len(lanes) for edge, lanes in via.items()} == {
         (u, v): column[v] - column[u] - 1 for u, v in graph.edges
     }
@@ -55,7 +55,7 @@ def test_untangles_a_matching():
     graph = nx.DiGraph()
     graph.add_nodes_from(column)
     graph.add_edges_from((f"a{i}", f"b{i}") for i in range(8))
-    y = place(graph, column, dict.fromkeys(column, 1.0), lane=0.1).y
+    y = place(graph, column, dict.fromkeys(column, 1.0), lane=dict.fromkeys(graph.edges, 0.1)).y
     for i in range(8):
         assert y[f"a{i}"] == pytest.approx(y[f"b{i}"], abs=1e-3)
 
@@ -64,12 +64,12 @@ def test_same_result_each_time():
     graph = nx.gn_graph(30, seed=1)
     graph = nx.relabel_nodes(graph.reverse(), str)
     column = {node: k for k, layer in enumerate(nx.topological_generations(graph)) for node in layer}
-    room = dict.fromkeys(column, 1.0)
-    assert place(graph, column, room, 0.1) == place(graph, column, room, 0.1)
+    room, lane = dict.fromkeys(column, 1.0), dict.fromkeys(graph.edges, 0.1)
+    assert place(graph, column, room, lane) == place(graph, column, room, lane)
 
 
 def test_edges_within_a_column_and_backwards_do_no_harm():
     graph = nx.DiGraph([("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")])
-    layout = place(graph, {"a": 0, "b": 1, "c": 1}, dict.fromkeys("abc", 1.0), 0.1)
+    layout = place(graph, {"a": 0, "b": 1, "c": 1}, dict.fromkeys("abc", 1.0), dict.fromkeys(graph.edges, 0.1))
     assert abs(layout.y["b"] - layout.y["c"]) >= 1
     assert layout.via[("b", "c")] == []

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import to_rgba
-from matplotlib.patches import Circle, FancyBboxPatch, PathPatch
+from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import Formatter
 
 from edge2torch import _keys, _slots
 from edge2torch.errors import Edge2TorchError
-from edge2torch.graph.graph import INPUT, OUTPUT
-from edge2torch.pl._figure import DIVERGING, centred, finish, ink, new_axes
+from edge2torch.pl._drawing import add_colour_bars, curve, draw_boxes, draw_headings, fit, write_notes
+from edge2torch.pl._figure import DIVERGING, centred, finish, new_axes
 from edge2torch.pl._page import Page, page
-from edge2torch.pl._picture import BAR, BETWEEN_BARS, DISC, LETTERS, MARGIN, NOTE, PAD, SMALL, Picture, arrange
+from edge2torch.pl._picture import LETTERS, Picture, arrange
 from edge2torch.pl._subnetwork import Subnetwork, Wanted, subnetwork
 from edge2torch.pl._text import points
 
@@ -28,8 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from mudata import MuData
 
-#: greys of boxes without a score, such as the output; around boxes; along edges, as weak ones are almost white
-NO_SCORE, OUTLINE, EDGING = "0.92", "0.35", "0.75"
+#: grey along edges, as weak ones are almost white
+EDGING = "0.75"
 
 
 def graph(
@@ -154,39 +152,24 @@ def graph(
     if ax is None:
         unit = points("small") / LETTERS
         ax = new_axes(*(figsize or (picture.size[0] * unit, picture.size[1] * unit)))
-    scale = _fit(ax, picture)
+    scale = fit(ax, picture)
     _draw_lines(ax, part, picture, lines, scale)
-    _draw_headings(ax, picture, scale)
-    _write_notes(ax, picture, scale)
-    _draw_boxes(ax, part, picture, boxes, scale)
-    _add_colour_bars(ax, picture, {picture.caption: boxes, part.meaning: lines}, scale)
+    draw_headings(ax, picture, scale)
+    write_notes(ax, picture, scale)
+    draw_boxes(ax, part, picture, boxes, scale)
+    add_colour_bars(ax, picture, {picture.caption: boxes, part.meaning: lines}, scale)
     finish(show)
     return ax
-
-
-def _fit(ax: Axes, picture: Picture) -> float:
-    """Let an Axes count in inches of the picture; returns the size of these in true inches."""
-    width, height = picture.size
-    ax.set(xlim=(0, width), ylim=(0, height), aspect="equal")
-    ax.set_axis_off()
-    box = ax.get_window_extent()
-    return float(min(box.width / width, box.height / height) / ax.figure.dpi)
 
 
 def _draw_lines(ax: Axes, part: Subnetwork, picture: Picture, colours: ScalarMappable, scale: float) -> None:
     """Draw edges, the weakest at the back."""
     largest = max(map(abs, part.value.values()), default=0) or 1.0
     for edge, value in sorted(part.value.items(), key=lambda item: abs(item[1])):
-        corners = picture.lines[edge]
-        path, codes = [corners[0]], [Path.MOVETO]
-        for (x0, y0), (x1, y1) in zip(corners[::2], corners[1::2], strict=True):
-            bend = (x1 - x0) / 2
-            path += [(x0, y0), (x0 + bend, y0), (x1 - bend, y1), (x1, y1)]
-            codes += [Path.LINETO, *[Path.CURVE4] * 3]
         width = (0.4 + 2.6 * abs(value) / largest) * scale
         ax.add_patch(
             PathPatch(
-                Path(path, codes),
+                Path(*curve(picture.lines[edge])),
                 facecolor="none",
                 edgecolor=colours.cmap(colours.norm(np.asarray(value))),
                 linewidth=width,
@@ -196,65 +179,3 @@ def _draw_lines(ax: Axes, part: Subnetwork, picture: Picture, colours: ScalarMap
                 zorder=1,
             )
         )
-
-
-def _draw_boxes(ax: Axes, part: Subnetwork, picture: Picture, colours: ScalarMappable, scale: float) -> None:
-    for node, box in picture.boxes.items():
-        score, kind = part.score[node], part.kind(node)
-        face = to_rgba(NO_SCORE) if np.isnan(score) else colours.cmap(colours.norm(np.asarray(score)))
-        left, low = box.x - box.width / 2, box.y - box.height / 2
-        if box.radius:
-            place = (left + PAD + DISC, box.y)
-            ax.add_patch(Circle(place, box.radius, facecolor=face, edgecolor=OUTLINE, linewidth=0.5 * scale, zorder=3))
-            face = to_rgba("white")
-        ax.add_patch(
-            FancyBboxPatch(
-                (left, low),
-                box.width,
-                box.height,
-                boxstyle="round,pad=0,rounding_size=0.05",
-                facecolor=face,
-                edgecolor=OUTLINE,
-                linewidth=0.7 * scale,
-                linestyle=(0, (3, 2)) if node in part.links else "solid",
-                zorder=2,
-            )
-        )
-        ax.text(
-            box.x + box.shift,
-            box.y,
-            box.text,
-            ha="center",
-            va="center_baseline" if "\n" not in box.text else "center",
-            fontsize=box.points * scale,
-            fontstyle="italic" if kind == INPUT else "normal",
-            fontweight="bold" if kind == OUTPUT else "normal",
-            color=ink(face),
-            linespacing=1.1,
-            parse_math=False,
-            zorder=3,
-        )
-
-
-def _draw_headings(ax: Axes, picture: Picture, scale: float) -> None:
-    for name, x in picture.headings:
-        ax.text(x, picture.size[1] - MARGIN, name, ha="center", va="top", fontsize=LETTERS * scale, color="0.4")
-
-
-def _write_notes(ax: Axes, picture: Picture, scale: float) -> None:
-    for k, note in enumerate(reversed(picture.notes)):
-        place = (picture.size[0] / 2, MARGIN + k * NOTE)
-        ax.text(*place, note, ha="center", va="center", fontsize=SMALL * scale, color="0.3", parse_math=False)
-
-
-def _add_colour_bars(ax: Axes, picture: Picture, shown: Mapping[str, ScalarMappable], scale: float) -> None:
-    """Put colour bars below the boxes, in the middle."""
-    left = (picture.size[0] - BETWEEN_BARS) / 2 - BAR[0]
-    for k, (name, mappable) in enumerate(shown.items()):
-        place = ax.inset_axes((left + k * (BAR[0] + BETWEEN_BARS), picture.bars, *BAR), transform=ax.transData)
-        bar = ax.figure.colorbar(mappable, cax=place, orientation="horizontal")
-        bar.set_label(name, fontsize=LETTERS * scale, labelpad=4 * scale, parse_math=False)
-        low, high = mappable.get_clim()
-        bar.set_ticks([low, 0, high], labels=[Formatter.fix_minus(f"{low:.2g}"), "0", f"{high:.2g}"])
-        bar.ax.tick_params(labelsize=LETTERS * scale, length=3.5 * scale, pad=3.5 * scale, width=0.8 * scale)
-        bar.outline.set_visible(False)

@@ -47,7 +47,9 @@ class Layout:
     via: dict[tuple[str, str], list[float]]
 
 
-def place(graph: nx.DiGraph[str], column: Mapping[str, int], room: Mapping[str, float], lane: float) -> Layout:
+def place(
+    graph: nx.DiGraph[str], column: Mapping[str, int], room: Mapping[str, float], lane: Mapping[tuple[str, str], float]
+) -> Layout:
     """Find a height for every node of a graph whose columns are known.
 
     Edges get a lane of their own in the columns that they cross. The order in a column follows the mean height of the
@@ -62,7 +64,7 @@ def place(graph: nx.DiGraph[str], column: Mapping[str, int], room: Mapping[str, 
     room
         Height that each node takes up.
     lane
-        Height that an edge takes up where it crosses a column.
+        Height that each edge takes up where it crosses a column.
 
     References
     ----------
@@ -72,7 +74,9 @@ def place(graph: nx.DiGraph[str], column: Mapping[str, int], room: Mapping[str, 
     columns: list[list[Node]] = [[] for _ in range(max(column.values()) + 1)]
     for node, data in long.nodes(data=True):
         columns[data["column"]].append(node)
-    y = _heights(long, _order(long, columns), {node: lane if isinstance(node, Lane) else room[node] for node in long})
+    y = _heights(
+        long, _order(long, columns), {node: lane[node[:2]] if isinstance(node, Lane) else room[node] for node in long}
+    )
     return Layout({node: y[node] for node in graph}, {edge: [y[node] for node in via] for edge, via in lanes.items()})
 
 

@@ -17,6 +17,8 @@ from edge2torch.pl._text import text_size, wrap, wrap_all
 if TYPE_CHECKING:
     from edge2torch.pl._subnetwork import Subnetwork
 
+Edge = tuple[str, str]
+
 #: most characters in a line, and most lines, of the label of a node
 WIDTH, LINES = 22, 4
 #: size of letters in points, and of those of nodes that only link others
@@ -85,7 +87,7 @@ class Picture:
     """
 
     boxes: dict[str, Box]
-    lines: dict[tuple[str, str], list[tuple[float, float]]]
+    lines: dict[Edge, list[tuple[float, float]]]
     headings: list[tuple[str, float]]
     size: tuple[float, float]
     bars: float
@@ -93,18 +95,31 @@ class Picture:
     notes: list[str]
 
 
-def arrange(part: Subnetwork) -> Picture:
-    """Place the nodes of a sub-network in columns, a layer each, genes on the left."""
+def arrange(part: Subnetwork, thickness: Mapping[Edge, float] | None = None) -> Picture:
+    """Place the nodes of a sub-network in columns, a layer each, genes on the left.
+
+    Parameters
+    ----------
+    part
+        The sub-network.
+    thickness
+        Of each edge, in inches, which boxes are then high enough for; ``None`` for thin lines.
+    """
     layer = {node: int(part.graph.nodes[node]["layer"]) for node in part.graph}
     layers = sorted(set(layer.values()))
     column = {node: layers.index(layer[node]) for node in layer}
     boxes = _boxes(part)
-    layout = place(part.graph, column, {node: box.height + _gap(part, node) for node, box in boxes.items()}, LANE)
+    if thickness is not None:
+        boxes = {node: replace(box, height=_height(part, node, box, thickness)) for node, box in boxes.items()}
+    lane = {edge: LANE + (thickness or {}).get(edge, 0.0) for edge in part.graph.edges}
+    layout = place(part.graph, column, {node: box.height + _gap(part, node) for node, box in boxes.items()}, lane)
     caption = SCORE if part.group == part.label(part.output) else f"{SCORE}\nin {wrap(part.group, 30, 1)}"
-    notes = _notes(part)
+    notes = _notes(part, flows=thickness is not None)
     bars = UNDER_BARS + text_size(caption, LETTERS)[1] + (NOTE * len(notes) + GAP if notes else 0)
-    up = bars + OVER_BARS - min(layout.y[node] - box.height / 2 for node, box in boxes.items())
-    top = up + max(layout.y[node] + box.height / 2 for node, box in boxes.items())
+    taken = [(layout.y[node], box.height / 2) for node, box in boxes.items()]
+    taken += [(y, lane[edge] / 2) for edge, crossed in layout.via.items() for y in crossed]
+    up = bars + OVER_BARS - min(y - half for y, half in taken)
+    top = up + max(y + half for y, half in taken)
     widths = [max(boxes[node].width for node in column if column[node] == k) for k in range(len(layers))]
     sides, width = _sides(widths, max((text_size(note, SMALL)[0] for note in notes), default=0))
     boxes = {
@@ -115,14 +130,22 @@ def arrange(part: Subnetwork) -> Picture:
     kinds = {k: part.kind(node) for node, k in column.items()}
     names = [{INPUT: "genes", OUTPUT: "class"}.get(kinds[k], f"layer {number}") for k, number in enumerate(layers)]
     headings = [(name, sum(ends) / 2) for name, ends in zip(names, sides, strict=True)]
-    return Picture(boxes, _lines(part, boxes, column, sides, via), headings, (width, top + ABOVE), bars, caption, notes)
+    lines = _lines(part, boxes, column, sides, via=via, thickness=thickness)
+    return Picture(boxes, lines, headings, (width, top + ABOVE), bars, caption, notes)
 
 
-def _notes(part: Subnetwork) -> list[str]:
+def _height(part: Subnetwork, node: str, box: Box, thickness: Mapping[Edge, float]) -> float:
+    """Height of a box that has room for all edges on either side."""
+    sides = (part.graph.in_edges(node), part.graph.out_edges(node))
+    return max(box.height, *(sum(thickness[edge] for edge in side) for side in sides))
+
+
+def _notes(part: Subnetwork, *, flows: bool) -> list[str]:
     """What a reader has to know besides the colours, a line each."""
     marks = [f"{LOWERS} negative score"] if any(map(part.lowers, part.graph)) else []
     if min(part.value.values(), default=0) < 0:
-        marks.append(f"- - -  negative {part.meaning.split(' (')[0]}")
+        what = part.meaning.split(" (")[0]
+        marks.append(f"hatched: negative {what}" if flows else f"- - -  negative {what}")
     notes = ["     ".join(marks)] if marks else []
     if part.size is not None:
         notes.append(part.size.caption)
@@ -170,15 +193,17 @@ def _lines(
     boxes: Mapping[str, Box],
     column: Mapping[str, int],
     sides: list[tuple[float, float]],
-    via: Mapping[tuple[str, str], list[float]],
-) -> dict[tuple[str, str], list[tuple[float, float]]]:
-    leaves: dict[tuple[str, str], float] = {}
-    enters: dict[tuple[str, str], float] = {}
+    *,
+    via: Mapping[Edge, list[float]],
+    thickness: Mapping[Edge, float] | None,
+) -> dict[Edge, list[tuple[float, float]]]:
+    leaves: dict[Edge, float] = {}
+    enters: dict[Edge, float] = {}
     for node, box in boxes.items():
         ahead = {(node, other): (via[node, other] or [boxes[other].y])[0] for other in part.graph.succ[node]}
         behind = {(other, node): (via[other, node] or [boxes[other].y])[-1] for other in part.graph.pred[node]}
-        leaves.update(_spread(box, ahead))
-        enters.update(_spread(box, behind))
+        leaves.update(_spread(box, ahead, thickness))
+        enters.update(_spread(box, behind, thickness))
     lines = {}
     for edge in part.graph.edges:
         first, last = column[edge[0]], column[edge[1]]
@@ -187,8 +212,11 @@ def _lines(
     return lines
 
 
-def _spread(box: Box, towards: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
+def _spread(box: Box, towards: Mapping[Edge, float], thickness: Mapping[Edge, float] | None) -> dict[Edge, float]:
     """Share the side of a box among the edges that meet there, in the order of where they come from."""
     order = sorted(towards, key=towards.__getitem__)
+    if thickness is not None:
+        ends = np.cumsum([0.0, *(thickness[edge] for edge in order)])
+        return dict(zip(order, (box.y - ends[-1] / 2 + (ends[1:] + ends[:-1]) / 2).tolist(), strict=True))
     reach = min(0.6 * box.height, 0.06 * (len(order) - 1)) / 2
     return dict(zip(order, np.linspace(box.y - reach, box.y + reach, len(order)).tolist(), strict=True))

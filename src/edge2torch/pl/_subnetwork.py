@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
@@ -111,31 +111,65 @@ class Subnetwork:
         return self.score[node] < 0
 
 
+@dataclass(frozen=True, eq=False)
+class Context:
+    """Whom a picture is about.
+
+    Attributes
+    ----------
+    group
+        The group of cells.
+    label, output
+        The class, and its output node.
+    score
+        Mean score of each gene and hidden node.
+    main
+        Hidden nodes that were asked for, or the best ones.
+    """
+
+    group: str
+    label: str
+    output: str
+    score: dict[str, float]
+    main: list[str]
+
+
+def context(adata: AnnData | MuData, whole: nx.DiGraph[str], wanted: Wanted, key: str) -> Context:
+    """Find whom a picture is about; see :func:`edge2torch.pl.graph`."""
+    means = mean_scores(adata, None, key, wanted.target)
+    group = means.index[0] if wanted.group is None else check_names("group", str(wanted.group), means.index)[0]
+    label, output = _class_of(adata, group, wanted.target, whole, key)
+    score = _scores(adata, means.loc[group].to_dict(), label, key)
+    if wanted.nodes is None:
+        main = best_nodes(adata, means.loc[[group]], wanted.n_nodes, key)[group]
+    else:
+        main = check_names("nodes", wanted.nodes, means.columns)
+    return Context(group, label, output, score, main)
+
+
 def subnetwork(adata: AnnData | MuData, wanted: Wanted, key: str) -> Subnetwork:
     """Choose what :func:`edge2torch.pl.graph` shows; its documentation gives the rule."""
     wanted.check()
     whole = get_graph(adata, key=key)
     path = None if wanted.path is None else [_selection.find("path", str(name), whole) for name in wanted.path]
-    target = wanted.target
     if path and whole.nodes[path[-1]]["kind"] == OUTPUT:
-        target = str(whole.nodes[path[-1]]["label"])
-    means = mean_scores(adata, None, key, target)
-    group = means.index[0] if wanted.group is None else check_names("group", str(wanted.group), means.index)[0]
-    label, output = _class_of(adata, group, target, whole, key)
-    score = _scores(adata, means.loc[group].to_dict(), label, key)
-    others = [node for node in whole if whole.nodes[node]["kind"] == OUTPUT and node != output]
-    whole.remove_nodes_from([node for node in others if node not in (path or ())])
+        wanted = replace(wanted, target=str(whole.nodes[path[-1]]["label"]))
+    about = context(adata, whole, wanted, key)
+    group, output, score = about.group, about.output, about.score
+    whole.remove_nodes_from([node for node in whole if whole.nodes[node]["kind"] == OUTPUT and node != output])
     if path is not None:
         chosen = _selection.along(whole, path if path[-1] == output else [*path, output], wanted.n_paths)
     elif wanted.around is not None:
         node = _selection.find("around", str(wanted.around), whole)
         chosen = _selection.around(whole, node, output, score, n_nodes=wanted.n_nodes, n_genes=wanted.n_genes)
     else:
-        best = best_nodes(adata, means.loc[[group]], wanted.n_nodes, key)[group]
-        main = best if wanted.nodes is None else check_names("nodes", wanted.nodes, means.columns)
-        chosen = _selection.best(whole, main, output, score, wanted.n_genes)
+        chosen = _selection.best(whole, about.main, output, score, wanted.n_genes)
     graph = whole.subgraph(chosen.nodes) if chosen.edges is None else whole.edge_subgraph(chosen.edges)
-    value = _values(adata, graph, wanted.edges, group=group, label=label, key=key)
+    if wanted.edges == "weight":
+        value = {(source, target): float(edge["weight"]) for source, target, edge in graph.edges(data=True)}
+    else:
+        of_edges = edge_scores(adata, about, key)
+        value = {edge: of_edges[edge] for edge in graph.edges}
     kept = _selection.strongest(value, wanted.n_edges)
     # in the order of the whole graph, so that the same nodes give the same picture
     drawn: nx.DiGraph[str] = nx.DiGraph()
@@ -164,24 +198,22 @@ def _scores(adata: AnnData | MuData, of_nodes: Mapping[Any, float], label: str, 
     return {str(node): float(score) for node, score in {**of_genes.to_dict(), **of_nodes}.items()}
 
 
-def _values(
-    adata: AnnData | MuData, graph: nx.DiGraph[str], values: str, *, group: str, label: str, key: str
-) -> dict[Edge, float]:
-    """Weights of the edges of a graph, or their scores in a group."""
-    if values == "weight":
-        return {(source, target): float(edge["weight"]) for source, target, edge in graph.edges(data=True)}
+def edge_scores(adata: AnnData | MuData, about: Context, key: str) -> dict[Edge, float]:
+    """Scores of all edges in a group."""
     table = get_edges(adata, key=key)
     known = table["group"].astype(str)
-    table = table[known == group]
+    table = table[known == about.group]
     if "output" in table:
-        table = table[table["output"].astype(str) == label]
+        table = table[table["output"].astype(str) == about.label]
     if table.empty:
         raise Edge2TorchError(
-            f"edges have no scores in group {group!r}, but in {some(known.unique(), 20)}: run e2t.tl.interpret with "
-            "edges=True and the same groupby"
+            f"edges have no scores in group {about.group!r}, but in {some(known.unique(), 20)}: run e2t.tl.interpret "
+            "with edges=True and the same groupby"
         )
-    found = dict(zip(zip(table["source"], table["target"], strict=True), table["score"], strict=True))
-    return {edge: float(found[edge]) for edge in graph.edges}
+    if table["score"].isna().any():
+        raise Edge2TorchError(f"some edges have NaN for a score in group {about.group!r}: run e2t.tl.interpret again")
+    ends = zip(table["source"].astype(str), table["target"].astype(str), strict=True)
+    return dict(zip(ends, table["score"].astype(float), strict=True))
 
 
 def _class_of(
