@@ -156,7 +156,8 @@ def subnetwork(adata: AnnData | MuData, wanted: Wanted, key: str) -> Subnetwork:
         wanted = replace(wanted, target=str(whole.nodes[path[-1]]["label"]))
     about = context(adata, whole, wanted, key)
     group, output, score = about.group, about.output, about.score
-    whole.remove_nodes_from([node for node in whole if whole.nodes[node]["kind"] == OUTPUT and node != output])
+    kept = {output, *(path or ())}
+    whole.remove_nodes_from([node for node in whole if whole.nodes[node]["kind"] == OUTPUT and node not in kept])
     if path is not None:
         chosen = _selection.along(whole, path if path[-1] == output else [*path, output], wanted.n_paths)
     elif wanted.around is not None:
@@ -170,11 +171,11 @@ def subnetwork(adata: AnnData | MuData, wanted: Wanted, key: str) -> Subnetwork:
     else:
         of_edges = edge_scores(adata, about, key)
         value = {edge: of_edges[edge] for edge in graph.edges}
-    kept = _selection.strongest(value, wanted.n_edges)
+    strongest = _selection.strongest(value, wanted.n_edges)
     # in the order of the whole graph, so that the same nodes give the same picture
     drawn: nx.DiGraph[str] = nx.DiGraph()
     drawn.add_nodes_from((node, data) for node, data in whole.nodes(data=True) if node in chosen.nodes)
-    drawn.add_edges_from(edge for edge in whole.edges if edge in kept)
+    drawn.add_edges_from(edge for edge in whole.edges if edge in strongest)
     return Subnetwork(
         drawn,
         {node: float(score.get(node, nan)) for node in drawn},
