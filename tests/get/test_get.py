@@ -27,7 +27,7 @@ def test_nodes(fitted):
     rows = table(fitted, "hidden")
     assert nodes.var_names.tolist() == rows["node"].tolist()
     pd.testing.assert_frame_equal(nodes.var.reset_index(drop=True), rows.drop(columns="node"))
-    assert set(nodes.obsm) == {"X_pca", "X_umap"}, "embeddings, but none of the scores"
+    assert set(nodes.obsm) == {"X_umap"}, "embeddings, but none of the scores, nor the components of genes"
     np.testing.assert_array_equal(nodes.obsm["X_umap"], fitted.obsm["X_umap"])
     colours = {name for name in fitted.uns if name.endswith("_colors")}
     assert colours

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,12 @@ from edge2torch.errors import Edge2TorchError
 if TYPE_CHECKING:
     import pandas as pd
     from mudata import MuData
+
+#: Arrays in ``obsm`` that scanpy takes for a summary of ``X`` without being asked: neighbours, dendrograms and t-SNE of
+#: nodes would silently be those of genes, and ``sc.pp.neighbors`` would look for eigenvalues that are not there.
+SUMMARIES_OF_X = ("X_pca", "X_diffmap")
+#: What squidpy and others call coordinates, images and neighbours on a slide: true whatever the variables are.
+SPATIAL = "spatial"
 
 
 def nodes(adata: AnnData | MuData, *, of: str = "scores", key: str = _keys.DEFAULT) -> AnnData:
@@ -31,14 +38,24 @@ def nodes(adata: AnnData | MuData, *, of: str = "scores", key: str = _keys.DEFAU
 
     Returns
     -------
-    A new AnnData: ``X`` holds the scores (cells x hidden nodes, in units of the logit) or the activations, ``var``
-    the rows of ``uns[key]["nodes"]`` for these nodes; ``obs``, embeddings in ``obsm`` and the colours in ``uns`` come
-    along, so that all of ``scanpy.pl`` works on it.
+    A new AnnData: ``X`` holds the scores (cells x hidden nodes, in units of the logit) or the activations, ``var`` the
+    rows of ``uns[key]["nodes"]`` for these nodes; ``obs``, embeddings in ``obsm``, the colours in ``uns`` and what is
+    known of places on a slide come along, so that all of ``scanpy.pl`` works on it. What was computed from genes and
+    would be taken for a summary of the nodes stays behind: ``X_pca``, ``X_diffmap``, neighbours, dendrograms. Call
+    ``sc.pp.pca`` or ``sc.pp.neighbors`` for those of the nodes.
 
     Raises
     ------
     Edge2TorchError
         If there are none, or they do not fit the table of nodes.
+
+    Notes
+    -----
+    Scores and activations are signed, and not logarithms of counts: the ``logfoldchanges`` of
+    ``sc.tl.rank_genes_groups`` mean nothing here. They are NaN, with a warning of NumPy, where the means of group and
+    rest differ in sign, and have the wrong sign where both are negative. Its test is that of the values, as is the
+    ``meanchange`` of ``decoupler.tl.rankby_group``; but the p-values of both take cells for independent and do not know
+    what wiring explains. :func:`edge2torch.tl.rank_nodes` compares with control networks.
     """
     check_choice("of", of, ("scores", "activations"))
     keys = _keys.Keys(key)
@@ -54,11 +71,22 @@ def nodes(adata: AnnData | MuData, *, of: str = "scores", key: str = _keys.DEFAU
         )
     made = AnnData(X=scores.copy(), obs=adata.obs.copy(), var=table.set_index("node", drop=True))
     made.var.index.name = None
-    # a MuData says in obsm which cells a modality has
-    own = {keys.nodes, keys.activations, keys.features, keys.proba, *getattr(adata, "mod", ())}
+    own = {*_of_results(adata), *getattr(adata, "mod", ()), *SUMMARIES_OF_X}  # a MuData has its modalities in obsm
     made.obsm.update({name: value.copy() for name, value in adata.obsm.items() if name not in own})
-    made.uns.update({name: deepcopy(value) for name, value in adata.uns.items() if name.endswith("_colors")})
+    made.obsp.update({name: value.copy() for name, value in adata.obsp.items() if name.startswith(SPATIAL)})
+    kept = [name for name in adata.uns if name.endswith("_colors") or name.startswith(SPATIAL)]
+    made.uns.update({name: deepcopy(adata.uns[name]) for name in kept})
     return made
+
+
+def _of_results(adata: AnnData | MuData) -> set[str]:
+    """Names of what this package has written into ``obsm``, under any key."""
+    found = [
+        name
+        for name, value in adata.uns.items()
+        if isinstance(value, Mapping) and _keys.GRAPH in value and _keys.NODES in value and "/" not in name
+    ]
+    return {slot for name in found for slot in _keys.Keys(name).of_graph.slots}
 
 
 def _why(adata: AnnData | MuData, key: str) -> str:
