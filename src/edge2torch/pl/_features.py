@@ -76,11 +76,11 @@ def features(
     check_whole("n_features", n_features)
     scores = _explained(adata, target, key)
     fitted_to = _slots.params(adata, key, "fit").get("target")
-    colours = colours_of(adata, fitted_to if isinstance(fitted_to, str) else "", list(scores))
+    colours = colours_of(adata, fitted_to if isinstance(fitted_to, str) else "", scores.columns.tolist())
     label_of = labels_of(adata, key)
     panels = []
-    for output in scores:
-        best = scores[output].dropna().sort_values(ascending=False, kind="stable").iloc[:n_features]
+    for output, values in scores.items():
+        best = values.dropna().sort_values(ascending=False, kind="stable").iloc[:n_features]
         labels = [label_of[name] for name in best.index]
         filled = np.ones(len(best), dtype=bool)
         panels.append(Panel(str(output), labels, best.to_numpy(dtype=float), None, filled, colours[str(output)]))

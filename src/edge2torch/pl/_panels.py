@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.ticker import MaxNLocator
 
 from edge2torch import _slots
@@ -24,16 +25,18 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 #: most characters of a name, and fewer, for figures of a given size
-WIDTH, NARROWER = 40, (32, 24, 16)
+WIDTH, NARROWER = 40, (32, 24, 16, 12)
 #: in inches, for the usual font of 10 points: width of what is drawn and of the column of counts; a row; what is needed
 #: above and below the rows, left of names and between them and what is drawn, below all; widest figure
-PLOT, COUNTS, ROW, ABOVE, BELOW, BESIDE, FOOT, WIDEST = 1.5, 0.45, 0.18, 0.45, 0.5, 0.25, 0.25, 14.0
+PLOT, COUNTS, ROW, ABOVE, BELOW, BESIDE, FOOT, WIDEST = 1.5, 0.45, 0.18, 0.45, 0.5, 0.25, 0.25, 15.0
 #: most characters in a line of a title
 TITLE = 26
 #: a panel has the height of so many rows at least
 LEAST_ROWS = 3
 #: of lines from 0 to the dots
 LIGHT = "0.85"
+#: luminance of ITU-R BT.709 of red, green and blue, and most that a dot may have
+LUMINANCE, BRIGHTEST = np.array([0.2126, 0.7152, 0.0722]), 0.55
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +149,7 @@ class _Grid:
         for width in (WIDTH, *NARROWER):
             labels = [wrap_all(panel.labels, width, 1) for panel in panels]
             names = max((text_size(label, points("small"))[0] for own in labels for label in own), default=0.0)
-            needed = names + (BESIDE + PLOT + COUNTS) * _unit()
+            needed = names + (BESIDE + (PLOT / 2 if figsize else PLOT) + COUNTS) * _unit()
             across = min(max(int((figsize[0] if figsize else WIDEST * _unit()) // needed), 1), len(panels))
             down = ceil(len(panels) / across)
             across = ceil(len(panels) / down)
@@ -161,8 +164,9 @@ class _Grid:
         (width, height), unit = self.size, _unit()
         left, right = self.names + BESIDE * unit, COUNTS * unit
         across, down = width / self.across, (height - FOOT * unit) / self.down
-        bottom = height - (row + 1) * down + BELOW * unit
-        inner = max(across - left - right, 0.2 * unit), max(down - self.above - BELOW * unit, 0.2 * unit)
+        squeezed = min(1.0, down / (self.above + (BELOW + 2 * ROW) * unit))  # nothing leaves a figure that is too small
+        bottom = height - (row + 1) * down + BELOW * unit * squeezed
+        inner = max(across - left - right, 0.2 * unit), down - (self.above + BELOW * unit) * squeezed
         return (column * across + left) / width, bottom / height, inner[0] / width, inner[1] / height
 
 
@@ -175,8 +179,9 @@ def _draw(ax: Axes, panel: Panel, labels: Sequence[str]) -> None:
     size, rows = points("small"), np.arange(len(labels))
     ax.hlines(rows, 0, panel.values, color=LIGHT, linewidth=1, zorder=1)
     ax.axvline(0, color=LIGHT, linewidth=1, zorder=1)
-    fill = np.where(panel.filled, panel.colour, "white")
-    ax.scatter(panel.values, rows, s=22, c=fill, edgecolors=panel.colour, linewidths=1.1, zorder=2, clip_on=False)
+    colour = _strong(panel.colour)
+    fill = np.where(panel.filled, colour, "white")
+    ax.scatter(panel.values, rows, s=22, c=fill, edgecolors=colour, linewidths=1.1, zorder=2, clip_on=False)
     ax.set_yticks(rows, labels, fontsize=size, parse_math=False, linespacing=1)
     ax.tick_params(axis="x", labelsize=size)
     ax.tick_params(axis="y", length=0)
@@ -186,9 +191,20 @@ def _draw(ax: Axes, panel: Panel, labels: Sequence[str]) -> None:
     if not labels:
         ax.text(0.5, 0.5, "nothing to rank", transform=ax.transAxes, ha="center", va="center", fontsize=size)
     if panel.counts is not None:
-        places = {"transform": ax.get_yaxis_transform(), "ha": "right", "fontsize": points("x-small"), "color": GREY}
+        places: dict[str, Any] = {
+            "transform": ax.get_yaxis_transform(),
+            "ha": "right",
+            "fontsize": points("x-small"),
+            "color": GREY,
+        }
         for row, text in zip([-1, *rows], ["genes", *(f"{count:,}" for count in panel.counts)], strict=True):
             ax.text(1.27, row, text, va="center", **places)
+
+
+def _strong(colour: str) -> str:
+    """Colour as dark as filled and empty dots need to be told apart."""
+    rgb = np.array(to_rgb(colour))
+    return to_hex(rgb * min(1.0, BRIGHTEST / max(float(rgb @ LUMINANCE), 1e-9)))
 
 
 def _limits(values: Sequence[npt.NDArray[np.float64]]) -> tuple[float, float]:

@@ -88,18 +88,17 @@ def rank_nodes(
         raise Edge2TorchError(f"all values in uns[{key!r}]['rank_nodes'] are NaN: there is nothing to rank")
     ranked = get_rank_nodes(adata, key=key).astype({"group": str, "node": str})
     compared = "z" in ranked
-    table = ranked.set_index(["group", "node"])
     genes = _slots.nodes_table(adata, key).astype({"node": str}).set_index("node")["n_inputs"]
     colours, label_of = colours_of(adata, name_of_groups(adata, key), list(best)), labels_of(adata, key)
     panels = []
     for group, names in best.items():
-        rows = [(group, name) for name in names]
+        own = ranked[ranked["group"] == group].drop_duplicates("node").set_index("node").loc[names]
         panels.append(
             Panel(
                 title=group,
                 labels=[label_of[name] for name in names],
-                values=(table.loc[rows, "z"] if compared else means.loc[group, names]).to_numpy(dtype=float),
-                filled=table.loc[rows, "padj"].to_numpy() < ALPHA if compared else np.ones(len(names), dtype=bool),
+                values=(own["z"] if compared else means.loc[group, names]).to_numpy(dtype=float),
+                filled=own["padj"].to_numpy() < ALPHA if compared else np.ones(len(names), dtype=bool),
                 counts=genes[names].tolist(),
                 colour=colours[group],
             )
