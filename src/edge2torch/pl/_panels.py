@@ -204,7 +204,7 @@ def _draw(ax: Axes, panel: Panel, labels: Sequence[str]) -> None:
 def _strong(colour: str) -> str:
     """Colour as dark as filled and empty dots need to be told apart."""
     rgb = np.array(to_rgb(colour))
-    return to_hex(rgb * min(1.0, BRIGHTEST / max(float(rgb @ LUMINANCE), 1e-9)))
+    return to_hex(tuple(rgb * min(1.0, BRIGHTEST / max(float(rgb @ LUMINANCE), 1e-9))))
 
 
 def _limits(values: Sequence[npt.NDArray[np.float64]]) -> tuple[float, float]:
