@@ -15,7 +15,7 @@ from edge2torch.get._choose import check_names, labels_of
 from edge2torch.get._perturb import perturb as get_perturb
 from edge2torch.pl._figure import DIVERGING, centred, finish
 from edge2torch.pl._matrix import add_colour_bar, mark, matrix_axes, name_axes
-from edge2torch.pl._text import points, wrap_all
+from edge2torch.pl._text import points, wrap, wrap_all
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -122,9 +122,11 @@ def perturb(
         ax = matrix_axes(labels, columns, figsize)
     values = np.ma.masked_invalid(changes.to_numpy())
     mesh = ax.pcolormesh(values, cmap=cmap, norm=norm, edgecolors="white", linewidth=0.75)
-    name_axes(ax, labels, columns, str(changes.columns.name))
-    unit = "" if "change_proba" not in table else " (logit)"
-    bar = add_colour_bar(ax, mesh, f"mean change{unit}")
+    step = _slots.params(adata, key, _keys.PERTURB_SCREEN if per == "screen" else _keys.PERTURB)
+    by = step.get("groupby") or _slots.params(adata, key, "fit").get("target", "")
+    name_axes(ax, labels, columns, str(by) if changes.columns.name == "group" else "output")
+    of = f" of {target if isinstance(target, str) else 'output'}"
+    bar = add_colour_bar(ax, mesh, wrap(f"mean change{of}{' (logit)' if 'change_proba' in table else ''}", 28, 2))
     if chosen is not None:
         mark(ax, mesh, chosen.to_numpy())
         bar.text(0, -0.08, f"• top {n_nodes}", va="top", transform=bar.transAxes, fontsize=points("small"))
@@ -176,7 +178,8 @@ def _columns(table: pd.DataFrame, groups: str | Sequence[str] | None) -> list[st
 def _pivot(table: pd.DataFrame, rows: str, columns: str) -> pd.DataFrame:
     """Changes, in the order of the table."""
     named = table.astype({rows: str, columns: str})
-    return named.pivot(index=rows, columns=columns, values="change").loc[named[rows].unique(), named[columns].unique()]
+    wide = named.pivot_table(index=rows, columns=columns, values="change")
+    return wide.reindex(index=named[rows].unique(), columns=named[columns].unique())
 
 
 def _largest(changes: pd.DataFrame, n: int) -> pd.DataFrame:
