@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 WIDTH, NARROWER = 40, (32, 24, 16, 12)
 #: in inches, for the usual font of 10 points: width of what is drawn and of the column of counts; a row; what is needed
 #: above and below the rows, left of names and between them and what is drawn, below all; widest figure
-PLOT, COUNTS, ROW, ABOVE, BELOW, BESIDE, FOOT, WIDEST = 1.5, 0.45, 0.18, 0.45, 0.5, 0.25, 0.25, 15.0
+PLOT, COUNTS, ROW, ABOVE, BELOW, BESIDE, FOOT, WIDEST = 1.5, 0.45, 0.18, 0.5, 0.5, 0.25, 0.25, 15.0
 #: most characters in a line of a title
 TITLE = 26
 #: a panel has the height of so many rows at least
@@ -98,7 +98,7 @@ def draw_panels(
     for k, panel in enumerate(panels):
         ax = figure.add_axes(grid.place(k))
         _draw(ax, panel, grid.labels[k])
-        ax.set_title(grid.titles[k], fontsize=points("medium"), loc="left", pad=0.17 * 72 * _unit(), parse_math=False)
+        ax.set_title(grid.titles[k], fontsize=points("medium"), loc="left", pad=0.22 * 72 * _unit(), parse_math=False)
         ax.set(xlim=limits if sharex else _limits([panel.values]), ylim=(grid.rows - 0.5, -0.5))
         if k + grid.across >= len(panels) or not sharex:
             ax.set_xlabel(xlabel, fontsize=size)
@@ -190,7 +190,7 @@ def _draw(ax: Axes, panel: Panel, labels: Sequence[str]) -> None:
     ax.grid(visible=False)
     if not labels:
         ax.text(0.5, 0.5, "nothing to rank", transform=ax.transAxes, ha="center", va="center", fontsize=size)
-    if panel.counts is not None:
+    if panel.counts:
         places: dict[str, Any] = {
             "transform": ax.get_yaxis_transform(),
             "ha": "right",
