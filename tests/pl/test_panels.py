@@ -13,6 +13,7 @@ from matplotlib.colors import to_hex
 
 import edge2torch as e2t
 from edge2torch import Edge2TorchError
+from edge2torch.pl._text import wrap_all
 
 
 def rows(ax):
@@ -56,7 +57,7 @@ def test_order_and_fill_after_rank_nodes(changed, n_nodes):
     for ax, group in zip(figure.axes, titles(figure), strict=True):
         own = table[(table["group"] == group) & table["z"].notna()].sort_values("z", ascending=False).head(n_nodes)
         names, x, filled = rows(ax)
-        assert names == own["label"].tolist()
+        assert names == wrap_all(own["label"].tolist(), 40, 1)
         np.testing.assert_allclose(x, own["z"])
         assert filled == (own["padj"] < 0.05).tolist()
         assert counts(ax) == [f"{genes[node]:,}" for node in own["node"]]

@@ -40,8 +40,8 @@ def check_new(path: str | os.PathLike[str], endings: tuple[str, ...], *, overwri
         raise Edge2TorchError(f"path={str(target)!r} ends in {target.suffix!r}; known endings are {known}")
     if not target.parent.is_dir():
         raise Edge2TorchError(f"path={str(target)!r}: the folder {str(target.parent)!r} does not exist: make it first")
-    if target.is_dir():
+    if os.path.isdir(target):  # noqa: PTH112 - pathlib raises for names that are too long
         raise Edge2TorchError(f"path={str(target)!r} is a folder: name a file")
-    if target.exists() and not overwrite:
+    if os.path.lexists(target) and not overwrite:
         raise Edge2TorchError(f"path={str(target)!r} exists: pass overwrite=True to replace it")
     return target

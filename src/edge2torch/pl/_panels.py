@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.ticker import MaxNLocator
 
 from edge2torch import _slots
-from edge2torch.pl._figure import GREY, SCORE
+from edge2torch.pl._figure import SCORE
 from edge2torch.pl._text import points, text_size, wrap_all
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ WIDTH, NARROWER = 40, (32, 24, 16, 12)
 #: above and below the rows, left of names and between them and what is drawn, below all; widest figure
 PLOT, COUNTS, ROW, ABOVE, BELOW, BESIDE, FOOT, WIDEST = 1.5, 0.45, 0.18, 0.5, 0.5, 0.25, 0.25, 15.0
 #: most characters in a line of a title
-TITLE = 26
+TITLE = 24
 #: a panel has the height of so many rows at least
 LEAST_ROWS = 3
-#: of lines from 0 to the dots
-LIGHT = "0.85"
+#: of lines from 0 to the dots, and of counts
+LIGHT, DIM = "0.85", "0.45"
 #: luminance of ITU-R BT.709 of red, green and blue, and most that a dot may have
 LUMINANCE, BRIGHTEST = np.array([0.2126, 0.7152, 0.0722]), 0.55
 
@@ -146,10 +146,12 @@ class _Grid:
         rows = max(LEAST_ROWS, *(len(panel.labels) for panel in panels))
         titles = wrap_all([panel.title for panel in panels], TITLE, 2)
         above = (ABOVE + 0.17 * max(title.count("\n") for title in titles)) * _unit()
+        title = max(text_size(line, points("medium"))[0] for line in titles)
         for width in (WIDTH, *NARROWER):
             labels = [wrap_all(panel.labels, width, 1) for panel in panels]
             names = max((text_size(label, points("small"))[0] for own in labels for label in own), default=0.0)
-            needed = names + (BESIDE + (PLOT / 2 if figsize else PLOT) + COUNTS) * _unit()
+            least = ((PLOT / 2 if figsize else PLOT) + COUNTS) * _unit()
+            needed = names + BESIDE * _unit() + max(least, title + 0.1)
             across = min(max(int((figsize[0] if figsize else WIDEST * _unit()) // needed), 1), len(panels))
             down = ceil(len(panels) / across)
             across = ceil(len(panels) / down)
@@ -191,14 +193,18 @@ def _draw(ax: Axes, panel: Panel, labels: Sequence[str]) -> None:
     if not labels:
         ax.text(0.5, 0.5, "nothing to rank", transform=ax.transAxes, ha="center", va="center", fontsize=size)
     if panel.counts:
-        places: dict[str, Any] = {
-            "transform": ax.get_yaxis_transform(),
-            "ha": "right",
-            "fontsize": points("x-small"),
-            "color": GREY,
-        }
         for row, text in zip([-1, *rows], ["genes", *(f"{count:,}" for count in panel.counts)], strict=True):
-            ax.text(1.27, row, text, va="center", **places)
+            ax.annotate(
+                text,
+                (1, row),
+                (0.92 * COUNTS * 72 * _unit(), 0),
+                xycoords=ax.get_yaxis_transform(),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontsize=points("x-small"),
+                color=DIM,
+            )
 
 
 def _strong(colour: str) -> str:
