@@ -85,8 +85,9 @@ def best_nodes(adata: AnnData | MuData, means: pd.DataFrame, n_nodes: int, key: 
     ranked = pd.DataFrame(_slots.results(adata, key, _keys.RANK_NODES, "e2t.tl.interpret"))
     by = means
     if "z" in ranked:
-        z = ranked.astype({"group": str, "node": str}).pivot_table(values="z", index="group", columns="node")
-        if set(means.index) <= set(z.index):
+        ranked = ranked.astype({"group": str, "node": str})
+        z = ranked.pivot_table(values="z", index="group", columns="node")
+        if set(means.index) <= set(ranked["group"]):
             by = z.reindex(index=means.index, columns=means.columns)
     return {
         str(group): row.dropna().sort_values(ascending=False, kind="stable").index[:n_nodes].tolist()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,11 @@ from edge2torch.attribution import find_edge_model
 from edge2torch.compile import check_pair
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import OPTIONS, constraint_codes
+from edge2torch.io._whole import write_whole
 
 if TYPE_CHECKING:
+    import os
+
     from torch import Tensor, nn
 
     from edge2torch.compile import CompileArtifact
@@ -65,15 +67,7 @@ def save_model(model: nn.Module, artifact: CompileArtifact, path: str | os.PathL
     state = model.state_dict().items()
     tensors = {f"model.{name}": tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state}
     content = save({**tensors, **_graph_tensors(artifact)}, {ENTRY: json.dumps(described)})
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"the folder {target.parent} does not exist: make it first")
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(Path(path), content)
 
 
 def _graph_tensors(artifact: CompileArtifact) -> dict[str, Tensor]:

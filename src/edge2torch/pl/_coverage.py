@@ -8,15 +8,14 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib import patheffects
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, StrMethodFormatter
-from matplotlib.transforms import Bbox
 
 from edge2torch import _keys, _slots
 from edge2torch._checks import check_whole
 from edge2torch.get import coverage as get_coverage
 from edge2torch.pl._figure import BLUE, GREY, VERMILION, finish
-from edge2torch.pl._text import points, wrap
+from edge2torch.pl._names import place_names
+from edge2torch.pl._text import points
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mudata import MuData
 
-#: most characters in a line of a name
-LABEL_WIDTH = 22
 #: room for so many bars, so that a single one is not a block
 LEAST_ROWS = 4
 
@@ -97,7 +94,6 @@ def coverage(
         frameon=False,
         handletextpad=0.1,
     )
-    figure.draw_without_rendering()  # places of the axes, and so of names, are only known then
     _name_nodes(each, nodes[nodes["status"] == "kept"], n_labels)
     finish(show)
     return figure
@@ -192,30 +188,6 @@ def _name_nodes(ax: Axes, kept: pd.DataFrame, n_labels: int) -> None:
     turns = np.array(
         [part.index[rank] for rank in range(n_labels) for part in (hubs, largest, lowest) if rank < len(part)]
     )
-    frame, taken = ax.get_window_extent(), list[Bbox]()
-    halo = [patheffects.withStroke(linewidth=2.5, foreground="white")]  # dots stay off the letters
-    for index in pd.unique(turns):
-        if len(taken) == n_labels:
-            return
-        node = kept.loc[index]
-        for side, x, y in (("left", 5, 0), ("right", -5, 0), ("center", 0, 12), ("center", 0, -12)):
-            text = ax.annotate(
-                wrap(str(node["label"]), LABEL_WIDTH, 2),
-                (max(node["n_genes"], 1), node["share"]),
-                (x, y),
-                textcoords="offset points",
-                ha=side,
-                va="center",
-                fontsize="x-small",
-                parse_math=False,
-                path_effects=halo,
-            )
-            box = text.get_window_extent()
-            if (
-                frame.contains(*box.min)
-                and frame.contains(*box.max)
-                and not any(box.overlaps(other) for other in taken)
-            ):
-                taken.append(box)
-                break
-            text.remove()
+    named = kept.loc[pd.unique(turns)] if len(turns) else kept.iloc[:0]
+    places = zip(named["label"].astype(str), named["n_genes"].clip(lower=1), named["share"], strict=True)
+    place_names(ax, places, n_labels)

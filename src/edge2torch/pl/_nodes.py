@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.transforms import Bbox
 
 from edge2torch import _keys, _slots
 from edge2torch._checks import check_whole
 from edge2torch.get._choose import check_names, labels_of, mean_scores, name_of_groups
-from edge2torch.pl._figure import DIVERGING, SCORE, centred, finish, ink, new_axes
-from edge2torch.pl._text import points, text_size, wrap_all
+from edge2torch.pl._figure import DIVERGING, SCORE, centred, finish
+from edge2torch.pl._matrix import add_colour_bar, mark, matrix_axes, name_axes
+from edge2torch.pl._text import points, wrap_all
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     from anndata import AnnData
     from matplotlib.axes import Axes
-    from matplotlib.collections import QuadMesh
     from matplotlib.colors import Colormap
     from mudata import MuData
 
 #: most characters of a label
 WIDTH = 76
-#: in inches, for the usual font of 10 points: a column and a row of the matrix; width and height of the colour bar;
-#: what is needed above and below the matrix besides the names of the groups, and on both sides besides the labels
-COLUMN, ROW, BAR, ABOVE, BELOW, BESIDE = 0.3, 0.21, (0.13, 1.25), 0.25, 0.35, (0.2, 1.35)
 
 
 def nodes(
@@ -112,12 +106,12 @@ def nodes(
     label_of = labels_of(adata, key)
     labels = wrap_all([label_of[name] for name in means.columns], WIDTH, 1)
     if ax is None:
-        ax = _new_axes(labels, list(means.index), figsize)
+        ax = matrix_axes(labels, list(means.index), figsize)
     mesh = ax.pcolormesh(means.to_numpy().T, cmap=cmap, norm=norm, edgecolors="white", linewidth=0.75)
-    _name_axes(ax, labels, list(means.index), groupby or name_of_groups(adata, key))
-    bar = _add_colour_bar(ax, mesh)
+    name_axes(ax, labels, list(means.index), groupby or name_of_groups(adata, key))
+    bar = add_colour_bar(ax, mesh, SCORE)
     if nodes is None:
-        _mark(ax, mesh, top.to_numpy().T)
+        mark(ax, mesh, top.to_numpy().T)
         bar.text(0, -0.08, f"• top {n_nodes} of group", va="top", transform=bar.transAxes, fontsize=points("small"))
     finish(show)
     return ax
@@ -132,77 +126,3 @@ def _top(means: pd.DataFrame, n_nodes: int) -> pd.DataFrame:
     scores = np.where(top, means, -np.inf)[:, shown]
     order = shown[np.lexsort((-scores.max(axis=0), scores.argmax(axis=0)))]
     return pd.DataFrame(top[:, order], index=means.index, columns=means.columns[order])
-
-
-def _new_axes(labels: Sequence[str], groups: Sequence[str], figsize: tuple[float, float] | None) -> Axes:
-    """Open a figure with exactly the room that the labels need.
-
-    Without ``figsize``, every cell of a matrix has the same size, however many there are.
-    """
-    size = points("small")
-    unit = size / 8.33
-    left = max(text_size(label, size)[0] for label in labels) * 1.02 + BESIDE[0] * unit
-    below = max(text_size(group, size)[0] for group in groups) + BELOW * unit
-    right, above = BESIDE[1] * unit, ABOVE * unit
-    width, height = len(groups) * COLUMN * unit, len(labels) * ROW * unit
-    bar = (BAR[1] + 0.3) * unit
-    full = figsize or (left + width + right, above + max(height + below, bar))
-    if figsize:
-        width, height = max(full[0] - left - right, COLUMN), max(full[1] - above - below, ROW)
-    ax = new_axes(*full)
-    ax.set_position((left / full[0], 1 - (above + height) / full[1], width / full[0], height / full[1]))
-    return ax
-
-
-def _name_axes(ax: Axes, labels: Sequence[str], groups: Sequence[str], groupby: str) -> None:
-    size = points("small")
-    upright = max(text_size(group, size)[0] for group in groups) > COLUMN * 0.8 * size / 8.33
-    ax.set_xticks(np.arange(len(groups)) + 0.5, groups, rotation=90 if upright else 0, fontsize=size, parse_math=False)
-    ax.set_yticks(np.arange(len(labels)) + 0.5, labels, fontsize=size, parse_math=False, linespacing=1)
-    ax.tick_params(length=0)
-    ax.set_ylim(len(labels), 0)
-    wide = text_size(groupby, size)[0] > len(groups) * COLUMN * size / 8.33  # it would run into the colour bar
-    ax.set_xlabel(groupby, loc="right" if wide else "center", fontsize=size, parse_math=False)
-    ax.spines[:].set_visible(False)
-    ax.grid(visible=False)
-
-
-def _add_colour_bar(ax: Axes, mesh: QuadMesh) -> Axes:
-    size = points("small")
-    place = ax.inset_axes((1.02, 0, 0.02, 1))
-    place.set_axes_locator(Beside(ax, size / 8.33))
-    bar = ax.figure.colorbar(mesh, cax=place)
-    bar.set_label(SCORE, fontsize=size)
-    bar.ax.tick_params(labelsize=size)
-    bar.outline.set_visible(False)
-    return place
-
-
-@dataclass(frozen=True)
-class Beside:
-    """Where the colour bar is: beside the first rows, of the same size however large the matrix is.
-
-    Attributes
-    ----------
-    matrix
-        Axes with the matrix.
-    unit
-        Size of the font, relative to the usual one.
-    """
-
-    matrix: Axes
-    unit: float
-
-    def __call__(self, _: object, renderer: object) -> Bbox:
-        """Place in the figure, as a locator of matplotlib."""
-        inch = self.unit * self.matrix.figure.dpi
-        box = self.matrix.get_window_extent()
-        place = Bbox.from_bounds(box.x1 + 0.12 * inch, box.y1 - BAR[1] * inch, BAR[0] * inch, BAR[1] * inch)
-        return place.transformed(self.matrix.figure.transSubfigure.inverted())
-
-
-def _mark(ax: Axes, mesh: QuadMesh, top: npt.NDArray[np.bool_]) -> None:
-    """Put a dot on chosen cells, light on dark colours."""
-    row, column = np.nonzero(top)
-    colours = mesh.cmap(mesh.norm(np.ma.asarray(mesh.get_array()).reshape(top.shape)[row, column]))
-    ax.scatter(column + 0.5, row + 0.5, s=5, c=[ink(colour) for colour in colours], linewidths=0)

@@ -1,0 +1,98 @@
+"""Names beside dots, none over another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.transforms import Bbox
+
+from edge2torch.pl._text import points, wrap
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from matplotlib.axes import Axes
+    from matplotlib.text import Annotation
+
+#: most characters in a line
+WIDTH = 22
+#: where a name may stand, in points for the usual font of 10: how it is aligned, to the right, upwards
+NEAR = (("left", 5, 0), ("right", -5, 0), ("center", 0, 12), ("center", 0, -12))
+#: farther away, with a line to the dot
+FAR = tuple(
+    (side, x * turn, y)
+    for x, y in ((14, 14), (14, -14), (18, 26), (18, -26), (34, 8), (34, -8), (24, 42), (24, -42), (44, 60), (44, -60))
+    for side, turn in (("left", 1), ("right", -1))
+)
+#: every dot under a name, and the line to one, are as bad as so many places further down the list
+UNDER, LINE = 2, 3
+
+
+def place_names(ax: Axes, names: Iterable[tuple[str, float, float]], n: int) -> list[Annotation]:
+    """Write names beside dots, as far as possible off other dots; one that has no room is left out.
+
+    Parameters
+    ----------
+    ax
+        With everything else in it: places are only known once nothing moves any more.
+    names
+        Name and place of each dot, the most important first.
+    n
+        Most names to write.
+    """
+    figure = ax.get_figure(root=True)
+    if figure is not None:
+        figure.draw_without_rendering()  # layouts decide only then where axes are
+    frame, dots, taken = ax.get_window_extent(), _dots(ax), list[Bbox]()
+    written: list[Annotation] = []
+    for name, x, y in names:
+        if len(written) == n:
+            break
+        spots = [_write(ax, name, (x, y), spot, line=k >= len(NEAR)) for k, spot in enumerate((*NEAR, *FAR))]
+        boxes = [text.get_window_extent() for text in spots]
+        costs = [
+            np.inf
+            if not (frame.contains(*box.min) and frame.contains(*box.max)) or any(box.overlaps(one) for one in taken)
+            else UNDER * _count(dots, box) + LINE * (k >= len(NEAR)) + k / len(spots)
+            for k, box in enumerate(boxes)
+        ]
+        best = int(np.argmin(costs))
+        for k, text in enumerate(spots):
+            if k != best or costs[best] == np.inf:
+                text.remove()
+        if costs[best] < np.inf:
+            taken.append(boxes[best])
+            written.append(spots[best])
+    return written
+
+
+def _write(ax: Axes, name: str, dot: tuple[float, float], spot: tuple[str, float, float], *, line: bool) -> Annotation:
+    side, x, y = spot
+    scale = points("medium") / 10
+    return ax.annotate(
+        wrap(name, WIDTH, 2),
+        dot,
+        (x * scale, y * scale),
+        textcoords="offset points",
+        ha=side,
+        va="center",
+        fontsize="x-small",
+        linespacing=1,
+        parse_math=False,
+        annotation_clip=True,
+        arrowprops={"arrowstyle": "-", "color": "0.5", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 3} if line else None,
+        path_effects=[patheffects.withStroke(linewidth=2.5, foreground="white")],  # dots stay off the letters
+    )
+
+
+def _dots(ax: Axes) -> npt.NDArray[np.float64]:
+    """Where dots are, in pixels."""
+    places = [np.asarray(dots.get_offsets(), dtype=float) for dots in ax.collections]
+    return np.asarray(ax.transData.transform(np.vstack(places))) if places else np.empty((0, 2))
+
+
+def _count(dots: npt.NDArray[np.float64], box: Bbox) -> int:
+    low, high = np.array(box.min), np.array(box.max)
+    return int(((dots >= low - 2) & (dots <= high + 2)).all(axis=1).sum())
