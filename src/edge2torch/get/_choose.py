@@ -95,9 +95,15 @@ def best_nodes(adata: AnnData | MuData, means: pd.DataFrame, n_nodes: int, key: 
 
 
 def name_of_groups(adata: AnnData | MuData, key: str) -> str:
-    """Column of ``adata.obs`` whose groups ``e2t.tl.rank_nodes`` or ``e2t.tl.interpret`` averaged over."""
+    """What ``e2t.tl.rank_nodes`` or ``e2t.tl.interpret``, whichever was last, averaged over: a column of ``adata.obs``.
+
+    Where no groups were named and the model predicts no classes, the groups are what was explained: outputs.
+    """
     last = _slots.params(adata, key, "rank_nodes") or _slots.params(adata, key, "interpret")
-    return str(last.get("groupby") or _slots.params(adata, key, "fit").get("target", ""))
+    fit = _slots.params(adata, key, "fit")
+    if "groupby" in last:
+        return str(last["groupby"])
+    return str(fit["target"]) if str(fit.get("task")) == "classes" else "output"
 
 
 def labels_of(adata: AnnData | MuData, key: str) -> dict[str, str]:
