@@ -17,6 +17,9 @@ MANY, SOME, FEW = 60, 30, 8
 PARTS, NEAR = 12, 2
 #: share of the null on each side that is fitted, from how many values on; the smallest share that is said
 TAIL, LEAST, SMALLEST = 0.05, 50, 1e-12
+#: least variance, as a share of the mean variance: nodes of which weight decay left nothing vary by 1e-30 of the others,
+#: and a regression on the logarithm would follow them
+FLOOR = 1e-6
 #: how many controls tell chance
 LEAST_CONTROLS = 2
 
@@ -173,7 +176,7 @@ def _variance(controls: Floats, design: Floats) -> Floats:
     own = controls.var(axis=0, ddof=1)
     if not own.any():
         return np.asarray(own)
-    floor = own[own > 0].min()
+    floor = max(own[own > 0].min(), FLOOR * own.mean())
     trend = np.exp(_fit(design, np.log(np.maximum(own, floor))))
     return np.asarray(trend * (own / trend).mean())  # the mean of logarithms is below the logarithm of the mean
 
