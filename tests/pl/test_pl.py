@@ -35,7 +35,7 @@ def test_signature(plot):
 
 
 def test_only_plots_of_several_panels_return_a_figure():
-    assert {plot.__name__ for plot in PLOTS if plot not in ON_AXES} == {"coverage"}
+    assert {plot.__name__ for plot in PLOTS if plot not in ON_AXES} == {"controls", "coverage"}
 
 
 @every_plot
@@ -109,7 +109,9 @@ def test_not_an_anndata(plot):
 
 @every_plot
 def test_before_the_step_it_needs(plot, unfitted):
-    step = {"history": "e2t.tl.fit", "coverage": "e2t.pp.build_graph"}.get(plot.__name__, "e2t.tl.interpret")
+    steps = {"history": "e2t.tl.fit", "confusion": "e2t.tl.fit", "coverage": "e2t.pp.build_graph"}
+    steps |= {"controls": "e2t.tl.rank_nodes", "stability": "e2t.tl.rank_nodes"}
+    step = steps.get(plot.__name__, "e2t.tl.interpret")
     if plot is e2t.pl.coverage:
         del unfitted.uns["e2t"]["coverage"]
     with pytest.raises(Edge2TorchError, match=f"run {step} first"):

@@ -17,8 +17,8 @@ MANY, SOME, FEW = 60, 30, 8
 PARTS, NEAR = 12, 2
 #: share of the null on each side that is fitted, from how many values on; the smallest share that is said
 TAIL, LEAST, SMALLEST = 0.05, 50, 1e-12
-#: least variance, as a share of the mean variance: nodes of which weight decay left nothing vary by 1e-30 of the others,
-#: and a regression on the logarithm would follow them
+#: least variance, as a share of the mean: nodes of which weight decay left nothing vary by 1e-30 of others, and a
+#: regression on the logarithm would follow them
 FLOOR = 1e-6
 #: how many controls tell chance
 LEAST_CONTROLS = 2
