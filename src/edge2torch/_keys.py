@@ -22,6 +22,7 @@ METRICS_OF_OUTPUTS = "metrics_of_outputs"
 CROSS_VALIDATION = "cross_validation"
 TRIALS = "trials"
 RANK_NODES = "rank_nodes"
+RANK_NODES_MODELS = "rank_nodes_models"
 CONTROLS = "controls"
 COMPLETENESS = "completeness"
 EDGE_SCORES = "edge_scores"
@@ -190,7 +191,7 @@ class Keys:
     def of_interpret(self) -> Made:
         """Everything that holds only as long as the scores do."""
         return Made(
-            parts=(RANK_NODES, COMPLETENESS, EDGE_SCORES),
+            parts=(RANK_NODES, RANK_NODES_MODELS, COMPLETENESS, EDGE_SCORES),
             slots=(self.nodes, self.activations, self.features),
             steps=("interpret", "rank_nodes"),
         )

@@ -129,3 +129,14 @@ def test_a_control_without_scores_in_a_group_does_not_count_there() -> None:
     assert np.isfinite(result.pval[:2]).all()
     assert np.isnan(result.pval[2]).all()
     assert np.isnan(result.z[2]).all()
+
+
+def test_nodes_that_hardly_vary_do_not_decide_what_is_expected_of_others() -> None:
+    """Weight decay leaves next to nothing of many nodes, the more so the fewer genes they have."""
+    random = np.random.default_rng(3)
+    genes, wired = wiring(random)
+    largest = np.quantile(genes, 0.97)
+    strength = 10.0 ** -(15 * np.clip(1 - genes / largest, 0, 1) * random.random(N))
+    scores, controls = (strength * random.normal(size=(n, GROUPS, N)) * np.sqrt(genes) for n in (1, CONTROLS))
+    assert np.abs(expect(controls, wired)).max() < 10 * np.abs(controls).max()
+    assert np.isfinite(compare(scores, controls, wired).z).all()

@@ -104,7 +104,7 @@ def test_colour_bar(hallmark):
     ax = e2t.pl.nodes(hallmark, n_nodes=2)
     (bar,) = ax.child_axes
     assert bar.get_ylabel() == "mean score (logit)"
-    assert [text.get_text() for text in bar.texts] == ["• top 2 of group"]
+    assert [text.get_text() for text in bar.texts] == ["• top 2 by score"]
 
 
 def test_names_are_no_formulas(hallmark):

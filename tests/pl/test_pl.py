@@ -35,7 +35,8 @@ def test_signature(plot):
 
 
 def test_only_plots_of_several_panels_return_a_figure():
-    assert {plot.__name__ for plot in PLOTS if plot not in ON_AXES} == {"coverage", "features", "rank_nodes"}
+    several = {"controls", "coverage", "features", "rank_nodes"}
+    assert {plot.__name__ for plot in PLOTS if plot not in ON_AXES} == several
 
 
 @every_plot
@@ -109,12 +110,9 @@ def test_not_an_anndata(plot):
 
 @every_plot
 def test_before_the_step_it_needs(plot, unfitted):
-    step = {
-        "history": "e2t.tl.fit",
-        "coverage": "e2t.pp.build_graph",
-        "volcano": "e2t.tl.rank_nodes",
-        "perturb": "e2t.tl.perturb",
-    }.get(plot.__name__, "e2t.tl.interpret")
+    steps = {"history": "e2t.tl.fit", "confusion": "e2t.tl.fit", "coverage": "e2t.pp.build_graph"}
+    steps |= dict.fromkeys(("controls", "stability", "volcano"), "e2t.tl.rank_nodes")
+    step = {**steps, "perturb": "e2t.tl.perturb"}.get(plot.__name__, "e2t.tl.interpret")
     if plot is e2t.pl.coverage:
         del unfitted.uns["e2t"]["coverage"]
     with pytest.raises(Edge2TorchError, match=f"run {step} first"):

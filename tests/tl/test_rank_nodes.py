@@ -160,8 +160,76 @@ def test_every_task(task_cells, target):
 @pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
 def test_the_table_survives_a_file(ranked, through_file, suffix):
     back = through_file(ranked, suffix)
-    pd.testing.assert_frame_equal(e2t.get.rank_nodes(back), e2t.get.rank_nodes(ranked), check_dtype=False)
+    for per in ("node", "model"):
+        one, two = (e2t.get.rank_nodes(adata, per=per) for adata in (back, ranked))
+        pd.testing.assert_frame_equal(one, two, check_dtype=False)
+    pd.testing.assert_frame_equal(
+        e2t.get.rank_nodes(back[:5], "a", per="model"),
+        two[two["group"] == "a"].reset_index(drop=True),
+        check_dtype=False,
+        check_categorical=False,
+    )
     e2t.tl.rank_nodes(back, n_steps=3)
+
+
+def test_what_each_model_says(ranked):
+    """Scores of the replicates and of controls average to those of the table; the null is standard normal."""
+    e2t.tl.rank_nodes(ranked, n_steps=3)
+    table = e2t.get.rank_nodes(ranked).set_index(["group", "node"])
+    each = e2t.get.rank_nodes(ranked, per="model")
+    controls = e2t.get.control(ranked)
+    assert each["model"].cat.categories.tolist() == ["replicate_0", "replicate_1", *controls["control"]]
+    assert each.groupby("model", observed=True)["kind"].first().tolist() == ["replicate"] * 2 + list(controls["kind"])
+    assert len(each) == (2 + 7) * 3 * 40
+    mean = each.pivot_table(index=["group", "node"], columns="kind", values="score", observed=True).loc[table.index]
+    columns = {"replicate": "score", "shuffled": "shuffled", "deterministic": "deterministic"}
+    np.testing.assert_allclose(mean[list(columns)], table[list(columns.values())], atol=1e-5)
+    z = each.pivot_table(index=["group", "node"], columns="model", values="z", observed=True).loc[table.index]
+    chance = z.filter(like="rewired").to_numpy()
+    assert abs(chance.mean()) < 0.1
+    assert abs(chance.std() - 1) < 0.1
+    own = z[["replicate_0", "replicate_1"]]
+    best = own.groupby("group", observed=True).rank(ascending=False) <= 2  # 5 % of 40 nodes
+    np.testing.assert_allclose(best.mean(axis=1), table["stability"])
+    one = e2t.get.rank_nodes(ranked, "b", per="model")
+    expected = each[each["group"] == "b"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(one, expected, check_categorical=False)
+
+
+def test_one_replicate_says_what_the_table_does(small):
+    e2t.tl.rank_nodes(small, n_steps=3)
+    table = e2t.get.rank_nodes(small).set_index(["group", "node"])
+    each = e2t.get.rank_nodes(small, per="model").query("kind == 'replicate'").set_index(["group", "node"])
+    np.testing.assert_allclose(each.loc[table.index, "z"], table["z"], rtol=1e-5)
+
+
+def test_shuffled_controls_may_decide(ranked):
+    """The null is that of the kind that was compared with, also with donors."""
+    e2t.tl.rank_nodes(ranked, by="shuffled", donors="donor", n_steps=3)
+    each = e2t.get.rank_nodes(ranked, per="model").set_index("kind")["z"]
+    assert np.isfinite(each).all()
+    assert abs(each["shuffled"].mean()) < 0.15
+    assert each["replicate"].abs().max() > each["shuffled"].abs().max()
+
+
+def test_what_models_say_goes_when_the_ranking_does(ranked):
+    e2t.tl.rank_nodes(ranked, n_steps=2)
+    copies = [ranked.copy(), ranked.copy(), ranked.copy()]
+    e2t.tl.interpret(copies[0], n_steps=2)
+    e2t.tl.control(copies[1], "shuffled", n=1, progress_bar=False)
+    e2t.pp.remove_nodes(copies[2], "TF0")
+    for adata in copies:
+        assert "rank_nodes_models" not in adata.uns["e2t"]
+        with pytest.raises(Edge2TorchError, match=r"run e2t\.tl\.rank_nodes first"):
+            e2t.get.rank_nodes(adata, per="model")
+
+
+def test_what_models_say_needs_its_table_of_nodes(ranked):
+    ranked.uns["e2t"]["nodes"] = ranked.uns["e2t"]["nodes"].iloc[:-5]
+    with pytest.raises(Edge2TorchError, match=r"does not fit the .* hidden nodes"):
+        e2t.get.rank_nodes(ranked, per="model")
+    with pytest.raises(Edge2TorchError, match="per='split' is unknown"):
+        e2t.get.rank_nodes(ranked, per="split")
 
 
 @pytest.mark.parametrize(
@@ -197,6 +265,8 @@ def test_one_control_is_not_enough(ranked):
 def test_unknown_groups(ranked):
     with pytest.raises(Edge2TorchError, match="group='A' is not among the groups"):
         e2t.get.rank_nodes(ranked, "A")
+    with pytest.raises(Edge2TorchError, match=r"group=\['a'\] is not among the groups, 'a', 'b', 'c'"):
+        e2t.get.rank_nodes(ranked, ["a"], per="model")
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,9 @@ MANY, SOME, FEW = 60, 30, 8
 PARTS, NEAR = 12, 2
 #: share of the null on each side that is fitted, from how many values on; the smallest share that is said
 TAIL, LEAST, SMALLEST = 0.05, 50, 1e-12
+#: least variance, as a share of the mean: nodes of which weight decay left nothing vary by 1e-30 of others, and a
+#: regression on the logarithm would follow them
+FLOOR = 1e-6
 #: how many controls tell chance
 LEAST_CONTROLS = 2
 
@@ -37,6 +40,10 @@ class Comparison:
         The same as deviate of a standard normal distribution, with the sign of the difference, (groups, nodes).
     each
         ``z`` of each replicate alone, (replicates, groups, nodes).
+    chance
+        ``z`` of each control among the others, (controls, groups, nodes): the null.
+    others
+        ``z`` of each of the other models, (models, groups, nodes).
     """
 
     expected: Floats
@@ -44,9 +51,17 @@ class Comparison:
     pval: Floats
     z: Floats
     each: Floats
+    chance: Floats
+    others: Floats
 
 
-def compare(scores: Floats, controls: Floats, wiring: Floats, spread: Floats | None = None) -> Comparison:
+def compare(
+    scores: Floats,
+    controls: Floats,
+    wiring: Floats,
+    spread: Floats | None = None,
+    others: tuple[Floats, Floats | None] | None = None,
+) -> Comparison:
     """Compare scores with those that nodes wired alike get from control models.
 
     Parameters
@@ -62,6 +77,9 @@ def compare(scores: Floats, controls: Floats, wiring: Floats, spread: Floats | N
     spread
         Further variance of each score, such as that between donors: (1 + controls, groups, nodes), first that of the
         mean of the replicates.
+    others
+        Scores of further models, (models, groups, nodes), which are compared as a single replicate would be, and their
+        further variance.
 
     Notes
     -----
@@ -79,7 +97,7 @@ def compare(scores: Floats, controls: Floats, wiring: Floats, spread: Floats | N
     more = np.zeros((1 + n_controls, n_groups, n_nodes)) if spread is None else spread
     design = _design(wiring)
     expected, deviation = np.full((n_groups, n_nodes), np.nan), np.full((n_groups, n_nodes), np.nan)
-    of_one, null = np.full_like(deviation, np.nan), np.full((n_controls, n_groups, n_nodes), np.nan)
+    of_models, null = np.full_like(deviation, np.nan), np.full((n_controls, n_groups, n_nodes), np.nan)
     for g in range(n_groups):
         have = np.flatnonzero(np.isfinite(controls[:, g]).all(axis=1))
         if len(have) < LEAST_CONTROLS:
@@ -88,17 +106,25 @@ def compare(scores: Floats, controls: Floats, wiring: Floats, spread: Floats | N
         expected[g], error = _expect(known, variance, design)
         same = _shrinkage(scores[:, g], variance) if len(scores) > 1 else 1.0
         deviation[g] = np.sqrt(variance * same + error + more[0, g])
-        of_one[g] = np.sqrt(variance + error + more[0, g])
+        of_models[g] = variance + error
         for k, i in enumerate(have):
-            others = np.delete(known, k, axis=0)
-            of_others = _variance(others, design) if len(others) > 1 else variance
-            mean, error = _expect(others, of_others, design)
-            null[i, g] = _divide(known[k] - mean, np.sqrt(of_others + error + more[1 + i, g]))
-    away = _divide(scores.mean(axis=0) - expected, deviation)
+            rest = np.delete(known, k, axis=0)
+            of_rest = _variance(rest, design) if len(rest) > 1 else variance
+            mean, error = _expect(rest, of_rest, design)
+            null[i, g] = _divide(known[k] - mean, np.sqrt(of_rest + error + more[1 + i, g]))
+    further, beyond = others or (np.empty((0, n_groups, n_nodes)), None)
+    away = np.concatenate(
+        [
+            _divide(scores.mean(axis=0) - expected, deviation)[None],
+            _divide(scores - expected, np.sqrt(of_models + more[0])),
+            null,
+            _divide(further - expected, np.sqrt(of_models + (0 if beyond is None else beyond))),
+        ]
+    )
     share = _share_beyond(away, null, wiring[:, 0])
-    pval = np.minimum(2 * np.minimum(share, 1 - share), 1.0)
-    of_each = [_share_beyond(_divide(one - expected, of_one), null, wiring[:, 0]) for one in scores]
-    return Comparison(expected, deviation, pval, norm.isf(share), norm.isf(np.stack(of_each)))
+    pval = np.minimum(2 * np.minimum(share[0], 1 - share[0]), 1.0)
+    z, each, chance, of_others = np.split(norm.isf(share), np.cumsum([1, len(scores), n_controls]))
+    return Comparison(expected, deviation, pval, z[0], each, chance, of_others)
 
 
 def expect(controls: Floats, wiring: Floats) -> Floats:
@@ -133,7 +159,8 @@ def between(scores: Floats, wiring: Floats) -> Floats:
 
 def _divide(difference: Floats, deviation: Floats) -> Floats:
     """In standard deviations; 0 where nothing varies."""
-    return np.divide(difference, deviation, out=np.zeros_like(difference), where=deviation != 0)
+    scale = np.broadcast_to(deviation, difference.shape)
+    return np.divide(difference, scale, out=np.zeros_like(difference), where=scale != 0)
 
 
 def _shrinkage(scores: Floats, variance: Floats) -> float:
@@ -149,7 +176,7 @@ def _variance(controls: Floats, design: Floats) -> Floats:
     own = controls.var(axis=0, ddof=1)
     if not own.any():
         return np.asarray(own)
-    floor = own[own > 0].min()
+    floor = max(own[own > 0].min(), FLOOR * own.mean())
     trend = np.exp(_fit(design, np.log(np.maximum(own, floor))))
     return np.asarray(trend * (own / trend).mean())  # the mean of logarithms is below the logarithm of the mean
 
@@ -190,7 +217,7 @@ def _share_beyond(away: Floats, null: Floats, genes: Floats) -> Floats:
     share = np.empty_like(away)
     for k, part in enumerate(parts):
         near = np.concatenate(parts[max(k - NEAR, 0) : k + NEAR + 1])
-        share[:, part] = _upper(away[:, part], null[:, :, near])
+        share[..., part] = _upper(away[..., part], null[:, :, near])
     return share
 
 

@@ -77,28 +77,49 @@ def best_nodes(adata: AnnData | MuData, means: pd.DataFrame, n_nodes: int, key: 
         Most nodes per group.
     key
         Name of the result.
+    """
+    best = {}
+    for group, row in criterion(adata, means, key)[1].iterrows():
+        known = row.dropna() if row.notna().any() else means.loc[group].dropna()  # too few controls of this group
+        best[str(group)] = known.sort_values(ascending=False, kind="stable").index[:n_nodes].tolist()
+    return best
+
+
+def criterion(adata: AnnData | MuData, means: pd.DataFrame, key: str) -> tuple[str, pd.DataFrame]:
+    """What says which nodes are best, and what it is for each node in each group.
+
+    Parameters
+    ----------
+    adata, means, key
+        As of :func:`best_nodes`.
 
     Returns
     -------
-    By ``z``, where ``e2t.tl.rank_nodes`` compared these very groups with controls, else by the mean score.
+    ``"z"``, where ``e2t.tl.rank_nodes`` compared these very groups with controls, else ``"score"``, the mean score.
     """
+    z = of_ranking(adata, means, "z", key)
+    return ("score", means) if z is None else ("z", z)
+
+
+def of_ranking(adata: AnnData | MuData, means: pd.DataFrame, column: str, key: str) -> pd.DataFrame | None:
+    """Find a column of the ranking for the groups and nodes of ``means``; ``None`` if they were not ranked."""
     ranked = pd.DataFrame(_slots.results(adata, key, _keys.RANK_NODES, "e2t.tl.interpret"))
-    by = means
-    if "z" in ranked:
-        ranked = ranked.astype({"group": str, "node": str})
-        z = ranked.pivot_table(values="z", index="group", columns="node")
-        if set(means.index) <= set(ranked["group"]):
-            by = z.reindex(index=means.index, columns=means.columns)
-    return {
-        str(group): row.dropna().sort_values(ascending=False, kind="stable").index[:n_nodes].tolist()
-        for group, row in by.iterrows()
-    }
+    if column not in ranked or not set(means.index) <= set(ranked["group"].astype(str)):
+        return None
+    table = ranked.astype({"group": str, "node": str}).pivot_table(values=column, index="group", columns="node")
+    return table.reindex(index=means.index, columns=means.columns)
 
 
 def name_of_groups(adata: AnnData | MuData, key: str) -> str:
-    """Column of ``adata.obs`` whose groups ``e2t.tl.rank_nodes`` or ``e2t.tl.interpret`` averaged over."""
+    """What ``e2t.tl.rank_nodes`` or ``e2t.tl.interpret``, whichever was last, averaged over: a column of ``adata.obs``.
+
+    Where no groups were named and the model predicts no classes, the groups are what was explained: outputs.
+    """
     last = _slots.params(adata, key, "rank_nodes") or _slots.params(adata, key, "interpret")
-    return str(last.get("groupby") or _slots.params(adata, key, "fit").get("target", ""))
+    fit = _slots.params(adata, key, "fit")
+    if "groupby" in last:
+        return str(last["groupby"])
+    return str(fit["target"]) if str(fit.get("task")) == "classes" else "output"
 
 
 def labels_of(adata: AnnData | MuData, key: str) -> dict[str, str]:

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 COLUMN, ROW, BAR, ABOVE, BELOW, BESIDE = 0.3, 0.21, (0.13, 1.25), 0.25, 0.35, (0.2, 1.35)
 
 
-def matrix_axes(labels: Sequence[str], groups: Sequence[str], figsize: tuple[float, float] | None) -> Axes:
+def matrix_axes(
+    labels: Sequence[str], groups: Sequence[str], figsize: tuple[float, float] | None, beside: float = BAR[1]
+) -> Axes:
     """Open a figure with exactly the room that the labels need.
 
-    Without ``figsize``, every cell of a matrix has the same size, however many there are.
+    Without ``figsize``, every cell of a matrix has the same size, however many there are. Beside it is room for what is
+    so many inches high.
     """
     size = points("small")
     unit = size / 8.33
@@ -33,7 +36,7 @@ def matrix_axes(labels: Sequence[str], groups: Sequence[str], figsize: tuple[flo
     below = max(text_size(group, size)[0] for group in groups) + BELOW * unit
     right, above = BESIDE[1] * unit, ABOVE * unit
     width, height = len(groups) * COLUMN * unit, len(labels) * ROW * unit
-    bar = (BAR[1] + 0.3) * unit
+    bar = (beside + 0.3) * unit
     full = figsize or (left + width + right, above + max(height + below, bar))
     if figsize:
         width, height = max(full[0] - left - right, COLUMN), max(full[1] - above - below, ROW)

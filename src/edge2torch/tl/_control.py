@@ -135,7 +135,8 @@ def control(
 def _stale(adata: AnnData | MuData, key: str) -> _keys.Made:
     """The ranking beside earlier controls; one by ``tl.interpret`` still holds."""
     compared = bool(_slots.params(adata, key, "rank_nodes"))
-    return _keys.Made(parts=(_keys.RANK_NODES,), steps=("rank_nodes",)) if compared else _keys.NOTHING
+    parts = (_keys.RANK_NODES, _keys.RANK_NODES_MODELS)
+    return _keys.Made(parts=parts, steps=("rank_nodes",)) if compared else _keys.NOTHING
 
 
 @dataclass(frozen=True, eq=False)

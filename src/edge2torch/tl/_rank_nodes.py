@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from edge2torch import _keys, _slots
@@ -11,6 +12,7 @@ from edge2torch._checks import check_choice, check_seed, check_whole
 from edge2torch._notes import note
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get._control import KINDS, controls
+from edge2torch.get._control import control as get_control
 from edge2torch.get._model import models
 from edge2torch.tl._baseline import name_of
 from edge2torch.tl._control import control
@@ -20,7 +22,7 @@ from edge2torch.tl._strata import Strata
 from edge2torch.tl._target import read_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
     from anndata import AnnData
@@ -78,7 +80,8 @@ def rank_nodes(
     Returns
     -------
     ``None``, or the copy. Sets ``adata.uns[key]["rank_nodes"]``, a row per group and node, highest ``z`` first; see
-    :func:`edge2torch.get.rank_nodes` for the columns.
+    :func:`edge2torch.get.rank_nodes` for the columns. ``adata.uns[key]["rank_nodes_models"]`` has what each replicate
+    and each control says: ``get.rank_nodes(adata, per="model")``.
 
     Raises
     ------
@@ -121,15 +124,22 @@ def rank_nodes(
             f"there is {of_kind} {by} control, and at least two are needed to tell chance: e2t.tl.control with n=5"
         )
     own, compared = question.score(trained, by, known, strata, n_steps)
-    table = rank_table(own, by, compared, strata, question)
+    table, said = rank_table(own, by, compared, strata, question)
+    names = [f"replicate_{k}" for k in range(len(own))] + _names(trained, key, compared)
     result = adata.copy() if copy and trained is adata else trained
     _slots.write(
         result,
         key,
         called={"rank_nodes": {**called, "baseline": name_of(baseline)}},
-        uns={_keys.RANK_NODES: table},
+        uns={_keys.RANK_NODES: table, _keys.RANK_NODES_MODELS: {"model": np.array(names, dtype=object), **said}},
     )
     return result if copy else None
+
+
+def _names(adata: AnnData | MuData, key: str, kinds: Iterable[str]) -> list[str]:
+    """Names of the controls of some kinds, kind by kind."""
+    table = get_control(adata, key=key).astype({"kind": str, "control": str})
+    return [name for kind in kinds for name in table.loc[table["kind"] == kind, "control"]]
 
 
 def _absent(adata: AnnData | MuData, key: str) -> list[str]:

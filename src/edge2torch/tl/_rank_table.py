@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,8 +30,8 @@ SOURCES = 5
 
 def rank_table(
     own: Sequence[Evidence], by: str, compared: Mapping[str, Sequence[Evidence]], strata: Strata, question: Question
-) -> pd.DataFrame:
-    """Make the table that :func:`edge2torch.get.rank_nodes` describes.
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Make the table that :func:`edge2torch.get.rank_nodes` describes, and what each model says.
 
     Parameters
     ----------
@@ -45,11 +45,17 @@ def rank_table(
         Cells of each group.
     question
         What was asked.
+
+    Returns
+    -------
+    The table, and :data:`edge2torch._keys.RANK_NODES_MODELS` without the names of the models: first the replicates,
+    then the controls, kind by kind.
     """
     wiring = _wiring(question)
     scores = np.stack([one.strata.mean(one.score) for one in own])
-    expected = expect(np.stack([one.strata.mean(one.score) for one in compared[by]]), wiring)
-    found = _compare(own, compared[by], strata, wiring)
+    of_controls = {kind: np.stack([one.strata.mean(one.score) for one in each]) for kind, each in compared.items()}
+    expected = expect(of_controls[by], wiring)
+    found, z = _compare(own, by, compared, strata, wiring)
     edges = strata.mean(np.mean([one.edges for one in own], axis=0))
     sources = _Sources.of(question)
     columns = {
@@ -62,11 +68,7 @@ def rank_table(
         "stability": _stability(found.each),
         "direction": directions(question, own, strata),
         "support": sources.support(edges),
-        **{
-            kind: _mean_of_known([one.strata.mean(one.score) for one in of_kind])
-            for kind, of_kind in compared.items()
-            if kind != by
-        },
+        **{kind: _mean_of_known(each) for kind, each in of_controls.items() if kind != by},
     }
     nodes = question.nodes[["node", "label", "layer", "n_inputs"]]
     tables = []
@@ -76,7 +78,14 @@ def rank_table(
         )
         table.insert(0, "group", name)
         tables.append(table.sort_values(["z", "corrected"], ascending=False, kind="stable"))
-    return pd.concat(tables, ignore_index=True)
+    kinds = ["replicate"] * len(own) + [kind for kind, each in compared.items() for _ in each]
+    models = {
+        "kind": np.array(kinds, dtype=object),
+        "group": np.array(strata.names, dtype=object),
+        "score": np.concatenate([scores, *of_controls.values()]).astype(np.float32),
+        "z": z.astype(np.float32),
+    }
+    return pd.concat(tables, ignore_index=True), models
 
 
 def _wiring(question: Question) -> Floats:
@@ -92,16 +101,32 @@ def _wiring(question: Question) -> Floats:
     )
 
 
-def _compare(own: Sequence[Evidence], controls: Sequence[Evidence], strata: Strata, wiring: Floats) -> Comparison:
-    """Compare the evidence of the replicates with that of controls."""
-    mine = np.stack([one.strata.mean(one.evidence) for one in own])
-    theirs = np.stack([one.strata.mean(one.evidence) for one in controls])
+def _compare(
+    own: Sequence[Evidence], by: str, compared: Mapping[str, Sequence[Evidence]], strata: Strata, wiring: Floats
+) -> tuple[Comparison, Floats]:
+    """Compare the evidence of the replicates with that of controls; also ``z`` of each model."""
+    controls = compared[by]
+    others = [one for kind, each in compared.items() if kind != by for one in each]
     spread = None
     if strata.donors is not None:
         mean = np.mean([one.evidence for one in own], axis=0)
-        each = [(mean, strata), *((one.evidence, one.strata) for one in controls)]
-        spread = np.stack([_between(values, cells, wiring) for values, cells in each])
-    return compare(mine, theirs, wiring, spread)
+        spread = np.stack([_between(mean, strata, wiring), *_spreads(controls, wiring)])
+    rest = None
+    if others:
+        rest = _means(others), None if strata.donors is None else np.stack(_spreads(others, wiring))
+    found = compare(_means(own), _means(controls), wiring, spread, rest)
+    left = iter(found.others)
+    of_kinds = [found.chance if kind == by else np.stack([next(left) for _ in each]) for kind, each in compared.items()]
+    return found, np.concatenate([found.each, *of_kinds])
+
+
+def _means(models: Sequence[Evidence]) -> Floats:
+    """Evidence of each model in each group, (models, groups, nodes)."""
+    return np.stack([one.strata.mean(one.evidence) for one in models])
+
+
+def _spreads(models: Sequence[Evidence], wiring: Floats) -> list[Floats]:
+    return [_between(one.evidence, one.strata, wiring) for one in models]
 
 
 def _between(values: Floats, strata: Strata, wiring: Floats) -> Floats:
@@ -119,7 +144,7 @@ def _adjust(pval: Floats) -> Floats:
     return adjusted
 
 
-def _mean_of_known(tables: Sequence[Floats]) -> Floats:
+def _mean_of_known(tables: Floats) -> Floats:
     """Mean over those tables that have a value."""
     known = np.isfinite(tables)
     total, n = np.where(known, tables, 0).sum(axis=0), known.sum(axis=0)
