@@ -2,5 +2,6 @@
 
 from edge2torch.io._load_model import load_model
 from edge2torch.io._save_model import save_model
+from edge2torch.io._write_cellxgene import write_cellxgene
 
-__all__ = ["load_model", "save_model"]
+__all__ = ["load_model", "save_model", "write_cellxgene"]
