@@ -122,7 +122,7 @@ def _categories(values: Iterable[Any], codes: np.ndarray) -> pd.Categorical | st
 
 
 def colours(adata: AnnData | MuData, obs: pd.DataFrame, key: str) -> tuple[dict[str, list[str]], list[str]]:
-    """Colours of the categories of ``obs`` as ``#rrggbb``, and those left out; the prediction has those of the target."""
+    """Colours of the categories of ``obs`` as ``#rrggbb``, and those left out; a prediction has its target's."""
     found: dict[str, list[str]] = {}
     left_out = []
     for name in [name for name in obs if isinstance(obs[name].dtype, pd.CategoricalDtype)]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -85,8 +86,8 @@ def write_cellxgene(
     -----
     ``obs`` has ``"<label> (score)"`` and ``"<label> (activation)"`` of each node, ``"<key>_confidence"`` (the highest
     probability) and the columns of ``adata.obs`` as text categories, int32, float32 or bool; in names, "/" becomes "|".
-    A note names what is left out. ``obsm`` has ``"X_<key>_nodes"`` (UMAP by scanpy, of the first 50 principal components
-    of the scores) and the two-dimensional maps of ``adata``. Cells without scores have no place in the former. The
+    A note names what is left out. ``obsm`` has ``"X_<key>_nodes"`` (UMAP by scanpy, of the first 50 principal
+    components of the scores) and the two-dimensional maps of ``adata``. Cells without scores have no place in the former. The
     matrix is float32, by column (CSC) unless most of it is not 0.
 
     Genes of a set are those with the highest score among those that lead to the node, in the group in which it scores
@@ -102,9 +103,10 @@ def write_cellxgene(
     [edge2torch] hallmark: ...
     >>> e2t.tl.fit(adata, "bulk_labels", max_epochs=2, progress_bar=False)
     >>> e2t.tl.interpret(adata, n_steps=5)
-    >>> from tempfile import mkdtemp
-    >>> e2t.io.write_cellxgene(adata, mkdtemp() + "/pbmc.h5ad", embedding="pca")  # doctest: +ELLIPSIS
-    [edge2torch] ...cellxgene launch...
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     e2t.io.write_cellxgene(adata, folder + "/pbmc.h5ad", embedding="pca")  # doctest: +ELLIPSIS
+    [edge2torch] 17 nodes are in pbmc.h5ad; ...
     """
     _slots.check_adata(adata, written=False)
     for name, number in (("n_nodes", n_nodes), ("n_genes", n_genes)):
@@ -134,9 +136,10 @@ def write_cellxgene(
     for what, names in (("obs", left_out), ("obsm", no_maps), ("uns", no_colours)):
         if names:
             note(f"left out of {what}, as cellxgene cannot show it: {'; '.join(names)}")
+    call = "cellxgene --no-upgrade-check launch --open --disable-annotations --disable-gene-sets-save --gene-sets-file"
     note(
-        f"{len(chosen)} nodes are in {files.cells.name}; to look at it: cellxgene --no-upgrade-check launch --open "
-        f"--disable-annotations --disable-gene-sets-save --gene-sets-file {files.sets} {files.cells}"
+        f"{len(chosen)} nodes are in {files.cells.name}; to look at it: "
+        f"{shlex.join([*call.split(), str(files.sets), str(files.cells)])}"
     )
 
 
