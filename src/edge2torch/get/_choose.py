@@ -80,7 +80,7 @@ def best_nodes(adata: AnnData | MuData, means: pd.DataFrame, n_nodes: int, key: 
     """
     best = {}
     for group, row in criterion(adata, means, key)[1].iterrows():
-        known = row.dropna() if row.notna().any() else means.loc[group].dropna()  # too few controls of this group
+        known = row.dropna() if row.notna().any() else means.T[group].dropna()  # too few controls of this group
         best[str(group)] = known.sort_values(ascending=False, kind="stable").index[:n_nodes].tolist()
     return best
 
