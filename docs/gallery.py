@@ -67,19 +67,19 @@ def find(prior: str, data: Path, results: Path) -> ad.AnnData:
 def plots(adata: ad.AnnData) -> dict[str, Callable[[], object]]:
     """A picture for each question."""
     pl = e2t.pl
-    best = e2t.get.rank_nodes(adata, "NK")["node"].iloc[0]
+    best = e2t.get.rank_nodes(adata, "B")["node"].iloc[0]
     return {
         "nodes": lambda: pl.nodes(adata, n_nodes=4),
         "nodes_dot": lambda: pl.nodes(adata, kind="dot", n_nodes=4),
         "rank_nodes": lambda: pl.rank_nodes(adata, groups=["B", "CD14+ Mono", "NK"], n_nodes=12),
-        "features": lambda: pl.features(adata, groups=["B", "CD14+ Mono", "NK"], n_features=12),
-        "volcano": lambda: pl.volcano(adata, group="NK"),
-        "graph": lambda: pl.graph(adata, group="NK"),
-        "graph_around": lambda: pl.graph(adata, group="NK", around=best, n_genes=6, size="activation"),
-        "graph_path": lambda: pl.graph(adata, path=["GNLY", "NK"], n_paths=5, edges="score"),
-        "flow": lambda: pl.flow(adata, group="NK"),
-        "controls": lambda: pl.controls(adata, group="NK"),
-        "stability": lambda: pl.stability(adata, group="NK"),
+        "features": lambda: pl.features(adata, target=["B", "CD14+ Mono", "NK"], n_features=12),
+        "volcano": lambda: pl.volcano(adata, group="B"),
+        "graph": lambda: pl.graph(adata, group="B"),
+        "graph_around": lambda: pl.graph(adata, group="B", around=best, n_genes=6, size="activation"),
+        "graph_path": lambda: pl.graph(adata, path=["CD79A", "B"], n_paths=5, edges="score"),
+        "flow": lambda: pl.flow(adata, group="B"),
+        "controls": lambda: pl.controls(adata, group="B"),
+        "stability": lambda: pl.stability(adata, group="B", n_nodes=12),
         "perturb": lambda: pl.perturb(adata),
         "confusion": lambda: pl.confusion(adata),
         "history": lambda: pl.history(adata),
@@ -88,12 +88,12 @@ def plots(adata: ad.AnnData) -> dict[str, Callable[[], object]]:
 
 
 def save(drawn: object, path: Path) -> None:
-    """Save a picture with few colours, which makes the file small."""
+    """Save a picture with 256 colours, which makes the file small."""
     figure = drawn if isinstance(drawn, Figure) else drawn.figure
     figure.savefig(path, dpi=DPI, facecolor="white")
     plt.close(figure)
     with Image.open(path) as image:
-        image.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def contact_sheet(pictures: dict[str, list[tuple[str, Path]]], path: Path) -> None:
@@ -115,7 +115,7 @@ def contact_sheet(pictures: dict[str, list[tuple[str, Path]]], path: Path) -> No
             sheet.paste(shrunk, (left, ends[column] + 30))
             ends[column] += 30 + shrunk.height + GAP
         top = max(ends) + GAP
-    sheet.crop((0, 0, sheet.width, top)).quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    sheet.crop((0, 0, sheet.width, top)).quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def main() -> None:
@@ -138,7 +138,7 @@ def main() -> None:
             if not options.only or name in options.only:
                 save(draw(), file)
             pictures[prior].append((name, file))
-        page = e2t.pl.graph(adata, group="NK", n_nodes=25, interactive=True)
+        page = e2t.pl.graph(adata, group="B", n_nodes=25, interactive=True)
         page.save(options.results / f"{prior}_network.html", overwrite=True)
     contact_sheet(pictures, IMAGES / "plots.png")
 

@@ -60,7 +60,7 @@ def flow(
     adata
         With a result of :func:`edge2torch.tl.interpret`, called with ``edges=True``.
     group
-        A group in ``uns[key]["rank_nodes"]``; ``None`` for the first one.
+        A group in ``uns[key]["rank_nodes"]``; ``None`` for that of the ``target``, or the first one.
     target
         Class whose output is shown; ``None`` for the class that was explained, or the one with the name of the group.
     nodes

@@ -77,7 +77,7 @@ def graph(
     adata
         With a result of :func:`edge2torch.tl.interpret`.
     group
-        A group in ``uns[key]["rank_nodes"]``; ``None`` for the first one.
+        A group in ``uns[key]["rank_nodes"]``; ``None`` for that of the ``target``, or the first one.
     target
         Class whose output node and gene scores are shown; ``None`` for the class that was explained, or the one with
         the name of the group.

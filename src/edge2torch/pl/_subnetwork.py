@@ -137,7 +137,8 @@ class Context:
 def context(adata: AnnData | MuData, whole: nx.DiGraph[str], wanted: Wanted, key: str) -> Context:
     """Find whom a picture is about; see :func:`edge2torch.pl.graph`."""
     means = mean_scores(adata, None, key, wanted.target)
-    group = means.index[0] if wanted.group is None else check_names("group", str(wanted.group), means.index)[0]
+    first = str(wanted.target if wanted.target in means.index else means.index[0])
+    group = first if wanted.group is None else check_names("group", str(wanted.group), means.index)[0]
     label, output = _class_of(adata, group, wanted.target, whole, key)
     score = _scores(adata, means.loc[group].to_dict(), label, key)
     if wanted.nodes is None:
