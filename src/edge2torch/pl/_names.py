@@ -50,22 +50,34 @@ def place_names(ax: Axes, names: Iterable[tuple[str, float, float]], n: int) -> 
     for name, x, y in names:
         if len(written) == n:
             break
-        spots = [_write(ax, name, (x, y), spot, line=k >= len(NEAR)) for k, spot in enumerate((*NEAR, *FAR))]
-        boxes = [text.get_window_extent() for text in spots]
+        boxes = _boxes(ax, name, (x, y))
         costs = [
             np.inf
-            if not (frame.contains(*box.min) and frame.contains(*box.max)) or any(box.overlaps(one) for one in taken)
-            else UNDER * _count(dots, box) + LINE * (k >= len(NEAR)) + k / len(spots)
-            for k, box in enumerate(boxes)
+            if not (frame.contains(*text.min) and frame.contains(*text.max)) or any(map(whole.overlaps, taken))
+            else UNDER * _count(dots, text) + LINE * (k >= len(NEAR)) + k / len(boxes)
+            for k, (text, whole) in enumerate(boxes)
         ]
         best = int(np.argmin(costs))
-        for k, text in enumerate(spots):
-            if k != best or costs[best] == np.inf:
-                text.remove()
         if costs[best] < np.inf:
-            taken.append(boxes[best])
-            written.append(spots[best])
+            taken.append(boxes[best][1])
+            written.append(_write(ax, name, (x, y), (*NEAR, *FAR)[best], line=best >= len(NEAR)))
     return written
+
+
+def _boxes(ax: Axes, name: str, dot: tuple[float, float]) -> list[tuple[Bbox, Bbox]]:
+    """Where a name would be at each spot, in pixels; and the same with the line to it."""
+    measured = _write(ax, name, dot, NEAR[0], line=False)
+    size = measured.get_window_extent().size
+    measured.remove()
+    pixel = points("medium") / 10 * ax.figure.dpi / 72
+    place = ax.transData.transform(dot)
+    boxes = []
+    for k, (side, x, y) in enumerate((*NEAR, *FAR)):
+        spot = place + np.array([x, y]) * pixel
+        low = spot - size * np.array([{"left": 0.0, "center": 0.5, "right": 1.0}[side], 0.5])
+        text = Bbox([low, low + size])
+        boxes.append((text, Bbox.union([text, Bbox([place, place])]) if k >= len(NEAR) else text))
+    return boxes
 
 
 def _write(ax: Axes, name: str, dot: tuple[float, float], spot: tuple[str, float, float], *, line: bool) -> Annotation:
