@@ -13,6 +13,7 @@ from edge2torch.pl._text import points, wrap
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.text import Annotation
 
@@ -30,7 +31,9 @@ FAR = tuple(
 UNDER, LINE = 2, 3
 
 
-def place_names(ax: Axes, names: Iterable[tuple[str, float, float]], n: int) -> list[Annotation]:
+def place_names(
+    ax: Axes, names: Iterable[tuple[str, float, float]], n: int, *, avoid: Artist | None = None
+) -> list[Annotation]:
     """Write names beside dots, as far as possible off other dots; one that has no room is left out.
 
     Parameters
@@ -41,11 +44,14 @@ def place_names(ax: Axes, names: Iterable[tuple[str, float, float]], n: int) -> 
         Name and place of each dot, the most important first.
     n
         Most names to write.
+    avoid
+        What else no name may lie over.
     """
     figure = ax.get_figure(root=True)
     if figure is not None:
         figure.draw_without_rendering()  # layouts decide only then where axes are
-    frame, dots, taken = ax.get_window_extent(), _dots(ax), list[Bbox]()
+    frame, dots = ax.get_window_extent(), _dots(ax)
+    taken = [] if avoid is None else [avoid.get_window_extent()]
     written: list[Annotation] = []
     for name, x, y in names:
         if len(written) == n:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from anndata import AnnData
     from matplotlib.axes import Axes
+    from matplotlib.legend import Legend
     from mudata import MuData
 
 #: numbers of genes in the legend
@@ -62,7 +63,7 @@ def volcano(
     figsize
         Width and height of a new figure in inches.
     ax
-        Where to draw; ``None`` for a new figure.
+        Where to draw, with the legend inside; ``None`` for a new figure.
     show
         Whether to call ``plt.show()``; notebooks show what is open at the end of a cell anyway.
 
@@ -91,6 +92,7 @@ def volcano(
     check_whole("n_labels", n_labels, least=0)
     check_number("alpha", alpha, below=1, positive=True)
     name, table = _compared(adata, group, key)
+    own = ax is None
     if ax is None:
         unit = points("medium") / 10
         ax = new_axes(*(figsize or (5.4 * unit, 4.2 * unit)), "constrained")
@@ -103,12 +105,14 @@ def volcano(
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(visible=False)
     ax.set_title(name, loc="left", parse_math=False)
-    _add_legend(ax, table, alpha, zero)
+    legend = _add_legend(ax, table, alpha, zero)
+    if not own:  # who made the figure has not left room beside it
+        legend.set_bbox_to_anchor((0, 1), ax.transAxes)
     label_of = labels_of(adata, key)
     order = np.argsort(-table["z"].abs().to_numpy(), kind="stable")
     order = order[table["padj"].to_numpy()[order] < LIKELY]
     dots = [(label_of[str(table["node"].iloc[k])], float(table["corrected"].iloc[k]), float(height[k])) for k in order]
-    place_names(ax, dots[:n_labels], n_labels)
+    place_names(ax, dots[:n_labels], n_labels, avoid=legend)
     finish(show)
     return ax
 
@@ -164,8 +168,8 @@ def _draw(
             )
 
 
-def _add_legend(ax: Axes, table: pd.DataFrame, alpha: float, zero: npt.NDArray[np.bool_]) -> None:
-    """Say below the plot what shapes and sizes are."""
+def _add_legend(ax: Axes, table: pd.DataFrame, alpha: float, zero: npt.NDArray[np.bool_]) -> Legend:
+    """Say beside the plot what shapes and sizes are."""
     stands_out = int((table["padj"] < alpha).sum())
     n_genes = table["n_inputs"]
     within = [size for size in SIZES if n_genes.min() / 3 <= size <= n_genes.max()][-3:] or [int(n_genes.max())]
@@ -179,4 +183,6 @@ def _add_legend(ax: Axes, table: pd.DataFrame, alpha: float, zero: npt.NDArray[n
         *([dot("padj = 0", VERMILION, "^", 30)] if zero.any() else []),
         *(dot(f"{size:,} gene{'s' * (size > 1)}", "0.8", "o", float(_area(size))) for size in within),
     ]
-    ax.legend(handles=dots, loc="upper left", bbox_to_anchor=(1, 1), fontsize="small", frameon=False, handletextpad=0.2)
+    return ax.legend(
+        handles=dots, loc="upper left", bbox_to_anchor=(1, 1), fontsize="small", frameon=False, handletextpad=0.2
+    )
