@@ -28,13 +28,15 @@ FAR = tuple(
     for side, turn in (("left", 1), ("right", -1))
 )
 #: every dot under a name, and the line to one, are as bad as so many places further down the list
-UNDER, LINE = 2, 3
+UNDER, LINE = 4, 3
 
 
 def place_names(
     ax: Axes, names: Iterable[tuple[str, float, float]], n: int, *, avoid: Artist | None = None
 ) -> list[Annotation]:
     """Write names beside dots, as far as possible off other dots; one that has no room is left out.
+
+    No name lies over a dot that has a name, or would have one if there were room.
 
     Parameters
     ----------
@@ -53,13 +55,17 @@ def place_names(
     frame, dots = ax.get_window_extent(), _dots(ax)
     taken = [] if avoid is None else [avoid.get_window_extent()]
     written: list[Annotation] = []
-    for name, x, y in names:
+    listed = list(names)
+    named = ax.transData.transform([(x, y) for _, x, y in listed]) if listed else np.empty((0, 2))
+    for name, x, y in listed:
         if len(written) == n:
             break
         boxes = _boxes(ax, name, (x, y))
         costs = [
             np.inf
-            if not (frame.contains(*text.min) and frame.contains(*text.max)) or any(map(whole.overlaps, taken))
+            if not (frame.contains(*text.min) and frame.contains(*text.max))
+            or any(map(whole.overlaps, taken))
+            or _count(named, text)
             else UNDER * _count(dots, text) + LINE * (k >= len(NEAR)) + k / len(boxes)
             for k, (text, whole) in enumerate(boxes)
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from anndata import AnnData
     from matplotlib.axes import Axes
-    from matplotlib.legend import Legend
     from mudata import MuData
 
 #: numbers of genes in the legend
@@ -105,9 +104,9 @@ def volcano(
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(visible=False)
     ax.set_title(name, loc="left", parse_math=False)
-    legend = _add_legend(ax, table, alpha, zero)
-    if not own:  # who made the figure has not left room beside it
-        legend.set_bbox_to_anchor((0, 1), ax.transAxes)
+    # who made the figure has not left room beside it
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if own else {"loc": "best"}
+    legend = ax.legend(handles=_legend(table, alpha, zero), fontsize="small", frameon=False, handletextpad=0.2, **place)
     label_of = labels_of(adata, key)
     order = np.argsort(-table["z"].abs().to_numpy(), kind="stable")
     order = order[table["padj"].to_numpy()[order] < LIKELY]
@@ -168,8 +167,8 @@ def _draw(
             )
 
 
-def _add_legend(ax: Axes, table: pd.DataFrame, alpha: float, zero: npt.NDArray[np.bool_]) -> Legend:
-    """Say beside the plot what shapes and sizes are."""
+def _legend(table: pd.DataFrame, alpha: float, zero: npt.NDArray[np.bool_]) -> list[Line2D]:
+    """Say what shapes and sizes are."""
     stands_out = int((table["padj"] < alpha).sum())
     n_genes = table["n_inputs"]
     within = [size for size in SIZES if n_genes.min() / 3 <= size <= n_genes.max()][-3:] or [int(n_genes.max())]
@@ -177,12 +176,9 @@ def _add_legend(ax: Axes, table: pd.DataFrame, alpha: float, zero: npt.NDArray[n
     def dot(label: str, colour: str, marker: str, area: float) -> Line2D:
         return Line2D([], [], linestyle="", marker=marker, color=colour, markersize=area**0.5, mew=0, label=label)
 
-    dots = [
+    return [
         dot(f"padj < {alpha:g} ({stands_out:,})", VERMILION, "D", 30),
         dot(f"others ({len(table) - stands_out:,})", GREY, "o", 30),
         *([dot("padj = 0", VERMILION, "^", 30)] if zero.any() else []),
         *(dot(f"{size:,} gene{'s' * (size > 1)}", "0.8", "o", float(_area(size))) for size in within),
     ]
-    return ax.legend(
-        handles=dots, loc="upper left", bbox_to_anchor=(1, 1), fontsize="small", frameon=False, handletextpad=0.2
-    )
