@@ -89,6 +89,31 @@ def test_groups_that_were_not_looked_at(everything):
     assert not plt.get_fignums()
 
 
+@pytest.mark.parametrize("size", [7, 10, 14])
+@pytest.mark.parametrize(
+    "arguments", [{"per": "group"}, {"n_nodes": 1, "groups": "4"}, {"target": "output $4$ of all"}]
+)
+def test_no_text_is_cut_off(everything, arguments, size):
+    adata = everything.copy()
+    table = adata.uns["e2t"]["perturb_screen"].astype({"output": str})
+    adata.uns["e2t"]["perturb_screen"] = table.replace({"output": {"5": "output $4$ of all"}})
+    if "target" not in arguments:
+        adata = everything
+    with plt.rc_context({"font.size": size}):
+        ax = e2t.pl.perturb(adata, **arguments)
+    figure, (bar,) = ax.figure, ax.child_axes
+    figure.canvas.draw()
+    texts = [*ax.get_xticklabels(), *ax.get_yticklabels(), ax.xaxis.label, bar.yaxis.label, *bar.texts]
+    for text in texts:
+        box = text.get_window_extent()
+        assert figure.bbox.x0 <= box.x0, text.get_text()
+        assert box.x1 <= figure.bbox.x1, text.get_text()
+        assert figure.bbox.y0 <= box.y0, text.get_text()
+        assert box.y1 <= figure.bbox.y1, text.get_text()
+        assert not box.overlaps(ax.get_window_extent()), text.get_text()
+    assert "$" not in bar.yaxis.label.get_text() or not bar.yaxis.label.get_parse_math()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -5,6 +5,7 @@ from itertools import combinations
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
 import edge2torch as e2t
@@ -93,6 +94,17 @@ def test_names_can_be_read(compared, size):
     assert not legend.overlaps(frame)
     assert legend.x1 <= ax.figure.bbox.x1
     assert not any(text.get_parse_math() for text in names(ax))
+
+
+def test_legend_is_inside_given_axes(compared):
+    ax = Figure(figsize=(5, 4)).add_subplot()
+    e2t.pl.volcano(compared, group="3", n_labels=30, ax=ax)
+    ax.figure.draw_without_rendering()
+    legend, frame = ax.get_legend().get_window_extent(), ax.get_window_extent()
+    assert frame.contains(*legend.min)
+    assert frame.contains(*legend.max)
+    assert names(ax)
+    assert not any(legend.overlaps(text.get_window_extent()) for text in names(ax))
 
 
 def test_first_group_is_the_default(compared):

@@ -65,7 +65,7 @@ def add_colour_bar(ax: Axes, mesh: QuadMesh, label: str) -> Axes:
     place = ax.inset_axes((1.02, 0, 0.02, 1))
     place.set_axes_locator(Beside(ax, size / 8.33))
     bar = ax.figure.colorbar(mesh, cax=place)
-    bar.set_label(label, fontsize=size)
+    bar.set_label(label, fontsize=size, parse_math=False)
     bar.ax.tick_params(labelsize=size)
     bar.outline.set_visible(False)
     return place

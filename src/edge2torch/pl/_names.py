@@ -13,6 +13,7 @@ from edge2torch.pl._text import points, wrap
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.text import Annotation
 
@@ -27,11 +28,15 @@ FAR = tuple(
     for side, turn in (("left", 1), ("right", -1))
 )
 #: every dot under a name, and the line to one, are as bad as so many places further down the list
-UNDER, LINE = 2, 3
+UNDER, LINE = 4, 3
 
 
-def place_names(ax: Axes, names: Iterable[tuple[str, float, float]], n: int) -> list[Annotation]:
+def place_names(
+    ax: Axes, names: Iterable[tuple[str, float, float]], n: int, *, avoid: Artist | None = None
+) -> list[Annotation]:
     """Write names beside dots, as far as possible off other dots; one that has no room is left out.
+
+    No name lies over a dot that has a name, or would have one if there were room.
 
     Parameters
     ----------
@@ -41,31 +46,50 @@ def place_names(ax: Axes, names: Iterable[tuple[str, float, float]], n: int) -> 
         Name and place of each dot, the most important first.
     n
         Most names to write.
+    avoid
+        What else no name may lie over.
     """
     figure = ax.get_figure(root=True)
     if figure is not None:
         figure.draw_without_rendering()  # layouts decide only then where axes are
-    frame, dots, taken = ax.get_window_extent(), _dots(ax), list[Bbox]()
+    frame, dots = ax.get_window_extent(), _dots(ax)
+    taken = [] if avoid is None else [avoid.get_window_extent()]
     written: list[Annotation] = []
-    for name, x, y in names:
+    listed = list(names)
+    named = ax.transData.transform([(x, y) for _, x, y in listed]) if listed else np.empty((0, 2))
+    for name, x, y in listed:
         if len(written) == n:
             break
-        spots = [_write(ax, name, (x, y), spot, line=k >= len(NEAR)) for k, spot in enumerate((*NEAR, *FAR))]
-        boxes = [text.get_window_extent() for text in spots]
+        boxes = _boxes(ax, name, (x, y))
         costs = [
             np.inf
-            if not (frame.contains(*box.min) and frame.contains(*box.max)) or any(box.overlaps(one) for one in taken)
-            else UNDER * _count(dots, box) + LINE * (k >= len(NEAR)) + k / len(spots)
-            for k, box in enumerate(boxes)
+            if not (frame.contains(*text.min) and frame.contains(*text.max))
+            or any(map(whole.overlaps, taken))
+            or _count(named, text)
+            else UNDER * _count(dots, text) + LINE * (k >= len(NEAR)) + k / len(boxes)
+            for k, (text, whole) in enumerate(boxes)
         ]
         best = int(np.argmin(costs))
-        for k, text in enumerate(spots):
-            if k != best or costs[best] == np.inf:
-                text.remove()
         if costs[best] < np.inf:
-            taken.append(boxes[best])
-            written.append(spots[best])
+            taken.append(boxes[best][1])
+            written.append(_write(ax, name, (x, y), (*NEAR, *FAR)[best], line=best >= len(NEAR)))
     return written
+
+
+def _boxes(ax: Axes, name: str, dot: tuple[float, float]) -> list[tuple[Bbox, Bbox]]:
+    """Where a name would be at each spot, in pixels; and the same with the line to it."""
+    measured = _write(ax, name, dot, NEAR[0], line=False)
+    size = measured.get_window_extent().size
+    measured.remove()
+    pixel = points("medium") / 10 * ax.figure.dpi / 72
+    place = ax.transData.transform(dot)
+    boxes = []
+    for k, (side, x, y) in enumerate((*NEAR, *FAR)):
+        spot = place + np.array([x, y]) * pixel
+        low = spot - size * np.array([{"left": 0.0, "center": 0.5, "right": 1.0}[side], 0.5])
+        text = Bbox([low, low + size])
+        boxes.append((text, Bbox.union([text, Bbox([place, place])]) if k >= len(NEAR) else text))
+    return boxes
 
 
 def _write(ax: Axes, name: str, dot: tuple[float, float], spot: tuple[str, float, float], *, line: bool) -> Annotation:

@@ -126,7 +126,7 @@ def perturb(
     by = step.get("groupby") or _slots.params(adata, key, "fit").get("target", "")
     name_axes(ax, labels, columns, str(by) if changes.columns.name == "group" else "output")
     of = f" of {target if isinstance(target, str) else 'output'}"
-    bar = add_colour_bar(ax, mesh, wrap(f"mean change{of}{' (logit)' if 'change_proba' in table else ''}", 28, 2))
+    bar = add_colour_bar(ax, mesh, wrap(f"mean change{of}{' (logit)' if 'change_proba' in table else ''}", 22, 2))
     if chosen is not None:
         mark(ax, mesh, chosen.to_numpy())
         bar.text(0, -0.08, f"• top {n_nodes}", va="top", transform=bar.transAxes, fontsize=points("small"))

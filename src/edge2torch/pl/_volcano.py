@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -62,7 +62,7 @@ def volcano(
     figsize
         Width and height of a new figure in inches.
     ax
-        Where to draw; ``None`` for a new figure.
+        Where to draw, with the legend inside; ``None`` for a new figure.
     show
         Whether to call ``plt.show()``; notebooks show what is open at the end of a cell anyway.
 
@@ -91,6 +91,7 @@ def volcano(
     check_whole("n_labels", n_labels, least=0)
     check_number("alpha", alpha, below=1, positive=True)
     name, table = _compared(adata, group, key)
+    own = ax is None
     if ax is None:
         unit = points("medium") / 10
         ax = new_axes(*(figsize or (5.4 * unit, 4.2 * unit)), "constrained")
@@ -103,12 +104,14 @@ def volcano(
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(visible=False)
     ax.set_title(name, loc="left", parse_math=False)
-    _add_legend(ax, table, alpha, zero)
+    # who made the figure has not left room beside it
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if own else {"loc": "best"}
+    legend = ax.legend(handles=_legend(table, alpha, zero), fontsize="small", frameon=False, handletextpad=0.2, **place)
     label_of = labels_of(adata, key)
     order = np.argsort(-table["z"].abs().to_numpy(), kind="stable")
     order = order[table["padj"].to_numpy()[order] < LIKELY]
     dots = [(label_of[str(table["node"].iloc[k])], float(table["corrected"].iloc[k]), float(height[k])) for k in order]
-    place_names(ax, dots[:n_labels], n_labels)
+    place_names(ax, dots[:n_labels], n_labels, avoid=legend)
     finish(show)
     return ax
 
@@ -164,8 +167,8 @@ def _draw(
             )
 
 
-def _add_legend(ax: Axes, table: pd.DataFrame, alpha: float, zero: npt.NDArray[np.bool_]) -> None:
-    """Say below the plot what shapes and sizes are."""
+def _legend(table: pd.DataFrame, alpha: float, zero: npt.NDArray[np.bool_]) -> list[Line2D]:
+    """Say what shapes and sizes are."""
     stands_out = int((table["padj"] < alpha).sum())
     n_genes = table["n_inputs"]
     within = [size for size in SIZES if n_genes.min() / 3 <= size <= n_genes.max()][-3:] or [int(n_genes.max())]
@@ -173,10 +176,9 @@ def _add_legend(ax: Axes, table: pd.DataFrame, alpha: float, zero: npt.NDArray[n
     def dot(label: str, colour: str, marker: str, area: float) -> Line2D:
         return Line2D([], [], linestyle="", marker=marker, color=colour, markersize=area**0.5, mew=0, label=label)
 
-    dots = [
+    return [
         dot(f"padj < {alpha:g} ({stands_out:,})", VERMILION, "D", 30),
         dot(f"others ({len(table) - stands_out:,})", GREY, "o", 30),
         *([dot("padj = 0", VERMILION, "^", 30)] if zero.any() else []),
         *(dot(f"{size:,} gene{'s' * (size > 1)}", "0.8", "o", float(_area(size))) for size in within),
     ]
-    ax.legend(handles=dots, loc="upper left", bbox_to_anchor=(1, 1), fontsize="small", frameon=False, handletextpad=0.2)
