@@ -122,7 +122,8 @@ def controls(
         figure.legend(handles, texts, loc=place, ncols=3, fontsize="x-small", frameon=False, handletextpad=0.2)
     if group is not None:
         figure.suptitle(f"{name_of_groups(adata, key)}: {group}", fontsize="large", parse_math=False)
-    figure.draw_without_rendering()  # places of the axes, and so of names, are only known then
+    for _ in range(2):  # where names have room is only known then: it depends on ticks, and they on the first drawing
+        figure.draw_without_rendering()
     for ax, value in ((score, "score"), (z, "z")):
         _name_highest(ax, table, value, several=group is None)
     finish(show)
@@ -133,7 +134,7 @@ def _rows(table: pd.DataFrame, nodes: str | Sequence[str] | None, n_nodes: int) 
     """Nodes of the last panel, each in the group in which it is highest: the first of each group, the second, ..."""
     own = table.sort_values("z", ascending=False, kind="stable").drop_duplicates("node")
     if nodes is not None:
-        return own.set_index("node", drop=False).loc[check_names("nodes", nodes, own["node"])]
+        return own.set_index("node").loc[check_names("nodes", nodes, own["node"])].reset_index()
     turn = own.groupby("group", sort=False).cumcount()
     chosen = own.loc[turn.sort_values(kind="stable").index[:n_nodes]]
     order = table["group"].drop_duplicates().tolist()
@@ -222,6 +223,7 @@ def _name_highest(ax: Axes, table: pd.DataFrame, value: str, *, several: bool) -
                 path_effects=halo,
                 linespacing=1,
             )
+            text.set_in_layout(False)
             box = text.get_window_extent()
             inside = frame.contains(*box.min) and frame.contains(*box.max)
             if inside and not any(box.overlaps(other) for other in taken):

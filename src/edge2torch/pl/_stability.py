@@ -156,9 +156,8 @@ class _Block:
         group = str(own["group"].iloc[0])
         said = get_ranked(adata, group, per="model", key=key).astype({"node": str, "model": str})
         z = said[said["kind"] == "replicate"].pivot_table(index="node", columns="model", values="z", sort=False)
-        z = z.loc[own["node"]]
         alike = z.corr(method="spearman").to_numpy()
-        ranks = z.rank(ascending=False, method="first").to_numpy()[:n_nodes]
+        ranks = z.rank(ascending=False, method="first").loc[own["node"].head(n_nodes)].to_numpy()
         return cls(
             group,
             float(alike[np.triu_indices(len(alike), 1)].mean()),
@@ -207,7 +206,7 @@ def _draw(ax: Axes, blocks: Sequence[_Block], names: Sequence[str]) -> None:
         )
         for row, share in zip(rows, block.stability, strict=True):
             ax.annotate(
-                f"{share * len(shift):.0f} of {len(shift)}",
+                f"{share * len(shift):.0f} of {len(shift)} in best {BEST:.0%}",
                 (1, row),
                 (6, 0),
                 ax.get_yaxis_transform(),
@@ -236,7 +235,7 @@ def _explain(ax: Axes, n_replicates: int) -> None:
         Line2D([], [], marker="o", color="none", markeredgecolor="none", markerfacecolor=BLUE, markersize=4),
         Patch(color="0.92", linewidth=0),
     ]
-    texts = ["model", f"{n_replicates} replicates", f"best {BEST:.0%} (in so many replicates)"]
+    texts = ["model", f"{n_replicates} replicates", f"best {BEST:.0%}"]
     ax.legend(
         handles,
         texts,
