@@ -86,7 +86,7 @@ def history(
         color=VERMILION,
         markeredgecolor="white",
         markersize=7,
-        label=f"kept: epoch {kept[0]}" if len(best) == 1 else f"kept: epochs {kept.min()}-{kept.max()}",
+        label=f"kept: epoch {kept[0]}" if kept.min() == kept.max() else f"kept: epochs {kept.min()}-{kept.max()}",
         zorder=3,
     )
     task = str(_slots.params(adata, key, "fit")["task"])
