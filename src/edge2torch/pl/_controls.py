@@ -9,9 +9,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib import patheffects
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
-from matplotlib.transforms import Bbox
 from scipy.stats import spearmanr
 
 from edge2torch import _keys, _slots
@@ -21,7 +19,8 @@ from edge2torch.get import rank_nodes as get_ranked
 from edge2torch.get._choose import check_names, labels_of, name_of_groups
 from edge2torch.pl._chance import BAND, draw_best, said_of
 from edge2torch.pl._figure import BLUE, GREY, SCORE, VERMILION, finish
-from edge2torch.pl._text import points, wrap
+from edge2torch.pl._names import place_names
+from edge2torch.pl._text import points
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 #: nodes whose adjusted p-value is lower are marked
 FOUND = 0.05
 #: most characters in a line of a name beside a dot; names beside dots
-BESIDE, NAMED = 22, 5
+NAMED = 5
 #: in inches, for the usual font of 10 points: a row of a node, least height of the figure, its width
 ROW, LEAST, WIDTH = 0.4, 5.6, 11
 
@@ -122,10 +121,11 @@ def controls(
         figure.legend(handles, texts, loc=place, ncols=3, fontsize="x-small", frameon=False, handletextpad=0.2)
     if group is not None:
         figure.suptitle(f"{name_of_groups(adata, key)}: {group}", fontsize="large", parse_math=False)
-    for _ in range(2):  # where names have room is only known then: it depends on ticks, and they on the first drawing
-        figure.draw_without_rendering()
     for ax, value in ((score, "score"), (z, "z")):
-        _name_highest(ax, table, value, several=group is None)
+        highest = table.nlargest(4 * NAMED, value)
+        names = highest["name"] + (" (" + highest["group"].astype(str) + ")" if group is None else "")
+        for text in place_names(ax, list(zip(names, _genes(highest), highest[value], strict=True)), NAMED):
+            text.set_in_layout(False)
     finish(show)
     return figure
 
@@ -200,33 +200,3 @@ def _draw_nodes(ax: Axes, table: pd.DataFrame, value: str) -> None:
 
 def _genes(table: pd.DataFrame) -> pd.Series:
     return table["n_inputs"].clip(lower=1)
-
-
-def _name_highest(ax: Axes, table: pd.DataFrame, value: str, *, several: bool) -> None:
-    """Write names beside the highest dots; one that would lie over another, or leave the picture, is left out."""
-    frame, taken = ax.get_window_extent(), list[Bbox]()
-    halo = [patheffects.withStroke(linewidth=2.5, foreground="white")]
-    for _, node in table.nlargest(4 * NAMED, value).iterrows():
-        if len(taken) == NAMED:
-            return
-        name = wrap(node["name"], BESIDE, 2) + (f"\n({wrap(node['group'], BESIDE, 1)})" if several else "")
-        for side, x, y in (("left", 5, 0), ("right", -5, 0), ("center", 0, 14), ("center", 0, -14)):
-            text = ax.annotate(
-                name,
-                (max(node["n_inputs"], 1), node[value]),
-                (x, y),
-                textcoords="offset points",
-                ha=side,
-                va="center",
-                fontsize="x-small",
-                parse_math=False,
-                path_effects=halo,
-                linespacing=1,
-            )
-            text.set_in_layout(False)
-            box = text.get_window_extent()
-            inside = frame.contains(*box.min) and frame.contains(*box.max)
-            if inside and not any(box.overlaps(other) for other in taken):
-                taken.append(box)
-                break
-            text.remove()

@@ -51,7 +51,8 @@ def place_names(
     """
     figure = ax.get_figure(root=True)
     if figure is not None:
-        figure.draw_without_rendering()  # layouts decide only then where axes are
+        for _ in range(2):  # layouts decide only then where axes are, and move them once more
+            figure.draw_without_rendering()
     frame, dots = ax.get_window_extent(), _dots(ax)
     taken = [] if avoid is None else [avoid.get_window_extent()]
     written: list[Annotation] = []
