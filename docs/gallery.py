@@ -88,12 +88,10 @@ def plots(adata: ad.AnnData) -> dict[str, Callable[[], object]]:
 
 
 def save(drawn: object, path: Path) -> None:
-    """Save a picture with 256 colours, which makes the file small."""
+    """Save a picture."""
     figure = drawn if isinstance(drawn, Figure) else drawn.figure
-    figure.savefig(path, dpi=DPI, facecolor="white")
+    figure.savefig(path, dpi=DPI, facecolor="white", pil_kwargs={"optimize": True})
     plt.close(figure)
-    with Image.open(path) as image:
-        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def contact_sheet(pictures: dict[str, list[tuple[str, Path]]], path: Path) -> None:
