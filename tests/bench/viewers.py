@@ -33,7 +33,7 @@ WRITERS = {
     "adata.write_h5ad": anndata.AnnData.write_h5ad,
     "write_cellxgene(embedding=None)": lambda adata, path: e2t.io.write_cellxgene(adata, path, embedding=None),
     "write_cellxgene(embedding='pca')": lambda adata, path: e2t.io.write_cellxgene(adata, path, embedding="pca"),
-    "write_cellxgene()": lambda adata, path: e2t.io.write_cellxgene(adata, path),
+    "write_cellxgene()": e2t.io.write_cellxgene,
 }
 
 
