@@ -26,7 +26,7 @@ help: ## list the targets
 demo: $(VENV)/.runtime ## run the demo
 	MPLBACKEND=Agg $(BIN)/python tutorials/demo.py
 
-test: lint pytest ## style, types, imports, tests and docstring examples
+test: lint pytest test-viewers ## style, types, imports, tests and docstring examples
 
 lint: format types imports ## style, types and imports
 
@@ -99,10 +99,9 @@ $(VENV)/.priors: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL_HERE) --group priors
 	@touch $(VENV)/.runtime $@
 
-$(VENV)/.viewers: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) pip
-	$(INSTALL_HERE) --group test --group viewers
-	@touch $(VENV)/.runtime $@
+$(VENV)/.viewers: $(VENV)/.dev
+	$(INSTALL_HERE) --group dev --group viewers
+	@touch $@
 
 # Without constraints.txt: its own file names every version.
 $(VIEWERS)/.cellxgene: tests/viewers/requirements.txt

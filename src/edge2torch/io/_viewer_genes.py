@@ -164,4 +164,4 @@ def _ascii(letter: str) -> str:
 def write_gene_sets(path: Path, rows: Iterable[tuple[str, str, str, str]]) -> None:
     """Write the table as cellxgene reads it."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([HEADER, *rows])
+        csv.writer(file).writerows([HEADER, *rows])

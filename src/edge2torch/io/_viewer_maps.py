@@ -62,14 +62,25 @@ def node_map(scores: AnnData, method: str, random_state: int) -> npt.NDArray[np.
     cells = AnnData(scores.X[there])
     n_components = min(COMPONENTS, *(size - 1 for size in cells.shape))
     places = np.full((scores.n_obs, 2), np.nan, dtype=np.float32)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "n_jobs value")  # of umap: with a seed, it uses one
-        if n_components > 1:
-            sc.pp.pca(cells, n_comps=n_components, random_state=random_state)
-        else:
-            cells.obsm["X_pca"] = np.pad(cells.X[:, :2], ((0, 0), (0, 2 - min(cells.n_vars, 2))))
-        if method == "umap":
-            sc.pp.neighbors(cells, use_rep="X_pca", random_state=random_state)
-            sc.tl.umap(cells, random_state=random_state)
-    places[there] = cells.obsm[f"X_{method}"][:, :2]
+    if n_components > 1:
+        sc.pp.pca(cells, n_comps=n_components, random_state=random_state)
+        components = cells.obsm["X_pca"]
+    else:
+        components = np.pad(cells.X[:, :2], ((0, 0), (0, 2 - min(cells.n_vars, 2))))
+    places[there] = components[:, :2] if method == "pca" else _umap(components, random_state)
     return places
+
+
+def _umap(components: npt.NDArray[np.float32], random_state: int) -> npt.NDArray[np.float32]:
+    """Start from the first two components, which is faster than from a spectrum, and keeps the large distances."""
+    import torch
+
+    n_threads = torch.get_num_threads()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "(Tensorflow not installed|n_jobs value)")  # with a seed, it uses one job
+            from umap import UMAP
+
+            return np.asarray(UMAP(init=components[:, :2], random_state=random_state).fit_transform(components))
+    finally:
+        torch.set_num_threads(n_threads)  # numba, which umap uses, sets that of all

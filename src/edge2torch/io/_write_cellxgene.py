@@ -86,9 +86,10 @@ def write_cellxgene(
     -----
     ``obs`` has ``"<label> (score)"`` and ``"<label> (activation)"`` of each node, ``"<key>_confidence"`` (the highest
     probability) and the columns of ``adata.obs`` as text categories, int32, float32 or bool; in names, "/" becomes "|".
-    ``obsm`` has ``"X_<key>_nodes"`` (UMAP by scanpy, of the first 50 principal components of the scores) and the
-    two-dimensional maps of ``adata``. Cells without scores have no place in the former. The matrix is float32, by
-    column (CSC) unless most of it is not 0. Notes name what is left out, and the command that opens the file.
+    ``obsm`` has ``"X_<key>_nodes"`` (UMAP, McInnes et al. 2018, arXiv:1802.03426, of the first 50 principal components
+    of the scores) and the two-dimensional maps of ``adata``. Cells without scores have no place in the former. The
+    matrix is float32, by column (CSC) unless most of it is not 0. Notes name what is left out, and the command that
+    opens the file.
 
     Genes of a set are those with the highest score among those that lead to the node, in the group in which it scores
     highest. After :func:`edge2torch.tl.interpret` with ``edges=True``, the score is the part of the node's score that
