@@ -26,7 +26,7 @@ help: ## list the targets
 demo: $(VENV)/.runtime ## run the demo
 	MPLBACKEND=Agg $(BIN)/python tutorials/demo.py
 
-test: lint pytest test-viewers ## style, types, imports, tests and docstring examples
+test: lint pytest ## style, types, imports, tests and docstring examples
 
 lint: format types imports ## style, types and imports
 

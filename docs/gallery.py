@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from shutil import which
 
 import anndata as ad
 import matplotlib as mpl
@@ -116,11 +117,31 @@ def contact_sheet(pictures: dict[str, list[tuple[str, Path]]], path: Path) -> No
     sheet.crop((0, 0, sheet.width, top)).quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
+def photograph(page: Path, name: str, chromium: str, path: Path) -> None:
+    """Take a picture of an interactive network in which a node was searched."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        opened = browser.new_page(viewport={"width": 1280, "height": 720})
+        opened.goto(page.resolve().as_uri())
+        opened.fill("#search", name)
+        opened.press("#search", "Enter")
+        opened.wait_for_function("() => !document.getElementById('network')._cyreg.cy.animated()")
+        place = opened.evaluate(
+            "() => document.getElementById('network')._cyreg.cy.nodes('.found')[0].renderedPosition()"
+        )
+        opened.hover("#network", position=place)
+        opened.screenshot(path=path)
+        browser.close()
+
+
 def main() -> None:
     """Draw all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--results", type=Path, default=Path("build"))
+    parser.add_argument("--chromium", default=which("chromium"), help="browser that opens the interactive network")
     parser.add_argument("--only", nargs="*", help="plots to draw again")
     options = parser.parse_args()
     mpl.use("Agg")
@@ -136,8 +157,10 @@ def main() -> None:
             if not options.only or name in options.only:
                 save(draw(), file)
             pictures[prior].append((name, file))
-        page = e2t.pl.graph(adata, group="B", n_nodes=25, interactive=True)
-        page.save(options.results / f"{prior}_network.html", overwrite=True)
+        page = options.results / f"{prior}_network.html"
+        e2t.pl.graph(adata, group="B", n_nodes=12, interactive=True).save(page, overwrite=True)
+        if options.chromium and prior == "reactome":
+            photograph(page, "B Cell Receptor", options.chromium, IMAGES / "network.png")
     contact_sheet(pictures, IMAGES / "plots.png")
 
 

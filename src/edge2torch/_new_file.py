@@ -10,53 +10,56 @@ from pathlib import Path
 from edge2torch.errors import Edge2TorchError
 
 
-def check_new_file(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
-    """Raise if a file cannot be written, before any work is done for it.
+def check_new_file(path: str | os.PathLike[str], endings: tuple[str, ...] = (), *, overwrite: bool) -> Path:
+    """Raise if a file cannot be written, before any work is done for it; returns the path.
 
     Parameters
     ----------
     path
         Where to.
+    endings
+        What its name may end in; nothing for anything.
     overwrite
         Whether a file that is there may be replaced.
 
     Raises
     ------
     Edge2TorchError
-        If it exists and may not be replaced, is a folder, or is in a folder that does not exist or cannot be written.
+        If its name ends in something else, it exists and may not be replaced, is a folder, or is in a folder that does
+        not exist or cannot be written.
     """
     target = Path(path)
+    if endings and target.suffix.lower() not in endings:
+        raise Edge2TorchError(f"{target} ends in {target.suffix!r}; known endings are {', '.join(endings)}")
     if not target.parent.is_dir():
         raise Edge2TorchError(f"the folder {target.parent} does not exist: make it first")
-    if target.is_dir():
+    if os.path.isdir(target):  # noqa: PTH112 - pathlib raises for names that are too long
         raise Edge2TorchError(f"{target} is a folder: name a file")
-    if target.exists() and not overwrite:
-        raise Edge2TorchError(f"{target} exists: pass overwrite=True to replace it, or another path")
+    if os.path.lexists(target) and not overwrite:
+        raise Edge2TorchError(f"{target} exists: pass overwrite=True to replace it, or choose another path")
     if not os.access(target.parent, os.W_OK):
         raise Edge2TorchError(f"nothing can be written into the folder {target.parent}: choose another path")
     return target
 
 
 @contextmanager
-def new_file(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
-    """Name a file to write into, which replaces another one at the end, in one go, unless something failed.
-
-    Parameters
-    ----------
-    path, overwrite
-        As of :func:`check_new_file`, which is called first.
+def new_files(*targets: Path) -> Iterator[list[Path]]:
+    """Name a file beside each target to write into; they are put in their places at the end, unless something failed.
 
     Raises
     ------
     Edge2TorchError
-        If it cannot be written.
+        If one cannot be written.
     """
-    target = check_new_file(path, overwrite=overwrite)
-    unfinished = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
+    unfinished = [target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}") for target in targets]
     try:
         yield unfinished
-        unfinished.replace(target)
+        for written, target in zip(unfinished, targets, strict=True):
+            written.replace(target)
     except OSError as error:
-        raise Edge2TorchError(f"{target} cannot be written: {error}") from error
+        where = " and ".join(map(str, targets))
+        raise Edge2TorchError(f"{where} cannot be written: {error.strerror or error}") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        for written in unfinished:
+            if os.path.lexists(written):  # a name that is too long is no name of a file
+                written.unlink()

@@ -220,7 +220,7 @@ def test_a_file_that_is_there(tmp_path, ending):
     [
         ("graph.xgmml", r"ends in '.xgmml'; known endings are .graphml, .cyjs, .json"),
         ("graph", "ends in ''; known endings"),
-        ("no/graph.cyjs", "the folder .*no' does not exist: make it first"),
+        ("no/graph.cyjs", "the folder .*no does not exist: make it first"),
         ("folder.cyjs", "is a folder: name a file"),
         ("file/graph.cyjs", "does not exist"),
         ("x" * 300 + ".graphml", "cannot be written: "),

@@ -47,8 +47,8 @@ def test_details_are_the_ranking(everything, page):
         details, row = dict(node["details"]), table.loc[node["id"]]
         assert float(details["mean score"]) == pytest.approx(row["score"], rel=5e-3)
         assert float(details["z against controls"]) == pytest.approx(row["z"], rel=5e-3)
-        assert details["genes that it sees"] == f"{row['n_inputs']:,}"
-        assert details["score comes from"] == row["sources"]
+        assert details["genes"] == f"{row['n_inputs']:,}"
+        assert details["comes from"] == row["sources"]
 
 
 def test_layers_go_from_left_to_right(reactome):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +11,11 @@ import pandas as pd
 import torch
 from safetensors.torch import save
 
+from edge2torch._new_file import check_new_file, new_files
 from edge2torch.attribution import find_edge_model
 from edge2torch.compile import check_pair
 from edge2torch.errors import Edge2TorchError
 from edge2torch.graph import OPTIONS, constraint_codes
-from edge2torch.io._whole import write_whole
 
 if TYPE_CHECKING:
     import os
@@ -45,7 +44,7 @@ def save_model(model: nn.Module, artifact: CompileArtifact, path: str | os.PathL
     Raises
     ------
     Edge2TorchError
-        If model and artifact do not belong together.
+        If model and artifact do not belong together, or the file cannot be written.
 
     Notes
     -----
@@ -55,6 +54,7 @@ def save_model(model: nn.Module, artifact: CompileArtifact, path: str | os.PathL
     """
     edge_model = find_edge_model(model)
     check_pair(edge_model, artifact)
+    target = check_new_file(path, overwrite=True)
     described = {
         "format": FORMAT,
         "edge2torch_version": version("edge2torch"),
@@ -67,7 +67,8 @@ def save_model(model: nn.Module, artifact: CompileArtifact, path: str | os.PathL
     state = model.state_dict().items()
     tensors = {f"model.{name}": tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state}
     content = save({**tensors, **_graph_tensors(artifact)}, {ENTRY: json.dumps(described)})
-    write_whole(Path(path), content)
+    with new_files(target) as (unfinished,):
+        unfinished.write_bytes(content)
 
 
 def _graph_tensors(artifact: CompileArtifact) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from anndata import AnnData, settings
 
 from edge2torch import _keys, _slots
 from edge2torch._checks import check_choice, check_seed, check_whole
+from edge2torch._new_file import check_new_file, new_files
 from edge2torch._notes import note
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get import nodes as get_nodes
@@ -159,21 +160,11 @@ class Files(NamedTuple):
     @classmethod
     def of(cls, adata: AnnData | MuData, path: str | os.PathLike[str], overwrite: bool) -> Files:
         """Check that they can be written."""
-        cells = Path(path)
-        if cells.suffix != ".h5ad":
-            raise Edge2TorchError(f"path={str(path)!r} must end in .h5ad, as cellxgene opens no other files")
-        if not cells.parent.is_dir():
-            raise Edge2TorchError(f"the folder {cells.parent} does not exist: make it first")
-        if not os.access(cells.parent, os.W_OK):
-            raise Edge2TorchError(f"nothing can be written into the folder {cells.parent}: choose another path")
+        cells = check_new_file(path, (".h5ad",), overwrite=overwrite)
         behind = adata.filename if adata.isbacked else None
         if behind and Path(behind).resolve() == cells.resolve():
             raise Edge2TorchError(f"path={str(path)!r} is the file of adata itself: choose another path")
-        files = cls(cells, cells.with_name(f"{cells.stem}_gene_sets.csv"))
-        there = [file.name for file in files if file.exists()]
-        if there and not overwrite:
-            raise Edge2TorchError(f"{some(there)} exists already: choose another path, or pass overwrite=True")
-        return files
+        return cls(cells, check_new_file(cells.with_name(f"{cells.stem}_gene_sets.csv"), overwrite=overwrite))
 
 
 def _check_scores(scores: AnnData) -> None:
@@ -213,16 +204,8 @@ def _choose(
 
 def _write(files: Files, cells: AnnData, sets: list[tuple[str, str, str, str]]) -> None:
     """Write both under other names, then rename them."""
-    partial = [file.with_name(f".{file.name}.{os.getpid()}.partial") for file in files]
-    try:
+    with new_files(*files) as (cells_file, sets_file):
         # else text may be stored in a way that cellxgene reads no gene of
         with settings.override(allow_write_nullable_strings=False):
-            cells.write_h5ad(partial[0])
-        write_gene_sets(partial[1], sets)
-        for written, file in zip(partial, files, strict=True):
-            written.replace(file)
-    except OSError as error:
-        raise Edge2TorchError(f"{files.cells} cannot be written: {error}") from error
-    finally:
-        for written in partial:
-            written.unlink(missing_ok=True)
+            cells.write_h5ad(cells_file)
+        write_gene_sets(sets_file, sets)

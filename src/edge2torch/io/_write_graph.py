@@ -14,11 +14,11 @@ import networkx as nx
 import numpy as np
 
 from edge2torch import _keys, _slots
+from edge2torch._new_file import check_new_file, new_files
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get import graph as get_graph
 from edge2torch.get._choose import check_names
 from edge2torch.get._graph import SCORES
-from edge2torch.io._whole import check_new, write_whole
 
 if TYPE_CHECKING:
     import os
@@ -88,7 +88,7 @@ def write_graph(
     'hidden'
     """
     _slots.check_adata(adata, written=False)
-    target = check_new(path, GRAPHML + CYTOSCAPE, overwrite=overwrite)
+    target = check_new_file(path, GRAPHML + CYTOSCAPE, overwrite=overwrite)
     _slots.graph_table(adata, key)
     scored = _keys.RANK_NODES in adata.uns[key]
     whole = get_graph(adata, scores=scored or group is not None, key=key)
@@ -101,10 +101,8 @@ def write_graph(
         whole = whole.subgraph([node for node in whole if node in wanted | around])
     plain = _plain(whole)
     content = _graphml(plain) if target.suffix.lower() in GRAPHML else _cytoscape(plain, key)
-    try:
-        write_whole(target, content)
-    except OSError as error:
-        raise Edge2TorchError(f"path={str(target)!r} cannot be written: {error.strerror or error}") from error
+    with new_files(target) as (unfinished,):
+        unfinished.write_bytes(content)
 
 
 def _of_group(whole: nx.DiGraph[str], adata: AnnData | MuData, group: str, key: str) -> nx.DiGraph[str]:

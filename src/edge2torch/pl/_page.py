@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import to_hex, to_rgb
 
-from edge2torch._new_file import new_file
+from edge2torch._new_file import check_new_file, new_files
 from edge2torch.graph.graph import INPUT, OUTPUT
 from edge2torch.pl._figure import ink
 from edge2torch.pl._picture import DISC, PAD
@@ -41,8 +41,8 @@ NO_SCORE = "#ebebeb"
 RANKED = {
     "z": "z against controls",
     "padj": "adjusted p",
-    "stability": "stability over replicates",
-    "sources": "score comes from",
+    "stability": "stability",
+    "sources": "comes from",
 }
 
 
@@ -81,9 +81,10 @@ class Page:
         Edge2TorchError
             If the file exists and is not to be replaced, or cannot be written.
         """
-        with new_file(path, overwrite=overwrite) as unfinished:
+        target = check_new_file(path, overwrite=overwrite)
+        with new_files(target) as (unfinished,):
             unfinished.write_text(self.html, encoding="utf-8")
-        return Path(path)
+        return target
 
     def __repr__(self) -> str:
         return f"Page of {len(self.html):,} characters: .save(path) writes it, a notebook shows it"
@@ -144,7 +145,7 @@ def _node(
     if not isnan(score):
         details.append(("mean score", _text(score)))
     if kind not in (INPUT, OUTPUT):
-        details.append(("genes that it sees", f"{about['n_inputs']:,}"))
+        details.append(("genes", f"{about['n_inputs']:,}"))
     details += [(name, _text(row[column])) for column, name in RANKED.items() if _known(row.get(column))]
     if part.size is not None and node in part.size.of:
         details.append((part.size.caption.removeprefix("area of discs: ").split(" (")[0], _text(part.size.of[node])))
