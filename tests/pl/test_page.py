@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from importlib.resources import files
 
 import networkx as nx
 import pytest
@@ -109,3 +111,9 @@ def test_every_node_is_within_reach_of_the_class(reactome):
     graph = nx.DiGraph([(edge["data"]["source"], edge["data"]["target"]) for edge in data["edges"]])
     assert len(data["nodes"]) > 300
     assert nx.ancestors(graph, "CD19+ B") | {"CD19+ B"} == {node["data"]["id"] for node in data["nodes"]}
+
+
+def test_the_library_is_the_one_that_was_published():
+    folder = files("edge2torch.pl") / "page"
+    digest = hashlib.sha256((folder / "cytoscape.min.js").read_bytes()).hexdigest()
+    assert digest in (folder / "README.md").read_text()
