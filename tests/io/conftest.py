@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 import torch
+from anndata import AnnData
 from torch import Tensor, nn
 
+import edge2torch as e2t
 from edge2torch import CompileArtifact, compile_graph
 from edge2torch.nn import EdgeModel
 
@@ -55,3 +59,19 @@ def x() -> Tensor:
 def bits() -> Callable[[nn.Module], dict[str, bytes]]:
     """All tensors of a module, as bytes, so that NaN equals NaN."""
     return lambda module: {name: part.cpu().numpy().tobytes() for name, part in module.state_dict().items()}
+
+
+@pytest.fixture(scope="session")
+def explained() -> AnnData:
+    """Real cells; "/" in names of classes and of a column."""
+    adata = sc.datasets.pbmc68k_reduced()
+    e2t.pp.build_graph(adata, "reactome", min_genes=15)
+    e2t.tl.fit(adata, "bulk_labels", max_epochs=3, progress_bar=False)
+    e2t.tl.interpret(adata, n_steps=3, edges=True)
+    adata.obs["score/100"] = np.arange(adata.n_obs) / 7
+    return adata
+
+
+@pytest.fixture
+def adata(explained: AnnData) -> AnnData:
+    return explained.copy()

@@ -18,33 +18,11 @@ import scanpy as sc
 import scipy.sparse as sp
 import torch
 from anndata import AnnData
-from hypothesis import given
-from hypothesis import strategies as st
 
 import edge2torch as e2t
 from edge2torch import Edge2TorchError
 from edge2torch.io import write_cellxgene
-from edge2torch.io._viewer_cells import viewer_columns
-from edge2torch.io._viewer_genes import HEADER, set_names, write_gene_sets
-
-#: what the server of cellxgene 1.3.0 refuses in the name of a gene set
-REFUSED = re.compile(r"^\s|  |[\u0000-\u001F\u007F-\uFFFF]|\s$")
-
-
-@pytest.fixture(scope="module")
-def once():
-    """Real cells; "/" in names of classes and of a column."""
-    adata = sc.datasets.pbmc68k_reduced()
-    e2t.pp.build_graph(adata, "reactome", min_genes=15)
-    e2t.tl.fit(adata, "bulk_labels", max_epochs=3, progress_bar=False)
-    e2t.tl.interpret(adata, n_steps=3, edges=True)
-    adata.obs["score/100"] = np.arange(adata.n_obs) / 7
-    return adata
-
-
-@pytest.fixture
-def adata(once):
-    return once.copy()
+from edge2torch.io._viewer_genes import HEADER, set_names
 
 
 @pytest.fixture
@@ -234,72 +212,6 @@ def test_colours(adata, written, capsys):
     assert "left out of uns, as cellxgene cannot show it: phase_colors" in capsys.readouterr().out
 
 
-COLUMNS = {
-    "bool": ([True, False, True], "bool", [True, False, True]),
-    "boolean": (pd.array([True, None, False], dtype="boolean"), "category", ["True", None, "False"]),
-    "boolean, full": (pd.array([True, True, False], dtype="boolean"), "bool", [True, True, False]),
-    "int64": ([1, 2, -3], "int32", [1, 2, -3]),
-    "uint8": (np.array([1, 2, 255], dtype=np.uint8), "int32", [1, 2, 255]),
-    "Int64": (pd.array([1, None, 3], dtype="Int64"), "float32", [1, np.nan, 3]),
-    "Int64, full": (pd.array([1, 2, 3], dtype="Int64"), "int32", [1, 2, 3]),
-    "float64": ([0.1, np.nan, np.inf], "float32", np.array([0.1, np.nan, np.inf], dtype=np.float32)),
-    "huge": ([1e300, 0.0, 1.0], "float32", [np.inf, 0, 1]),
-    "Float64": (pd.array([0.5, None, 1], dtype="Float64"), "float32", [0.5, np.nan, 1]),
-    "objects that are numbers": (np.array([1.5, None, 2], dtype=object), "float32", [1.5, np.nan, 2]),
-    "sparse": (pd.arrays.SparseArray([0.0, 0.0, 1.5]), "float32", [0, 0, 1.5]),
-    "text": (["b", "a", "b"], "category", ["b", "a", "b"]),
-    "string": (pd.array(["b", None, "a"], dtype="string"), "category", ["b", None, "a"]),
-    "mixed": (np.array(["b", 1, None], dtype=object), "category", ["b", "1", None]),
-    "lists": ([[1], [2], [1]], "category", ["[1]", "[2]", "[1]"]),
-    "numbers as categories": (pd.Categorical([2, 10, 2]), "category", ["2", "10", "2"]),
-    "categories of one text": (pd.Categorical([1, "1", None]), "category", ["1", "1", None]),
-    "intervals": (pd.cut([1, 5, 9], [0, 4, 10]), "category", ["(0, 4]", "(4, 10]", "(4, 10]"]),
-    "dates": (pd.to_datetime(["2026-01-02", None, "2026-01-02"]), "category", ["2026-01-02 00:00:00", None] * 2),
-}
-
-
-@pytest.mark.parametrize("kind", COLUMNS)
-def test_every_kind_of_column(kind):
-    values, dtype, expected = COLUMNS[kind]
-    obs = pd.DataFrame({"a": values}, index=["x", "y", "z"])
-    found, left_out = viewer_columns(obs, {})
-    assert not left_out
-    assert found["a"].dtype.name == dtype
-    if dtype == "category":
-        assert all(type(text) is str for text in found["a"].cat.categories)
-        assert found["a"].astype(object).where(found["a"].notna(), None).tolist() == expected[:3]
-    else:
-        np.testing.assert_array_equal(found["a"], expected)
-
-
-def test_columns_that_are_left_out():
-    obs = pd.DataFrame({"id": np.arange(1200) + 2**40, "name": [f"cell {i}" for i in range(1200)], "kept": 1.0})
-    found, left_out = viewer_columns(obs, {})
-    assert list(found) == ["kept"]
-    assert left_out == ["'id' (numbers beyond 32 bits)", "'name' (1,200 different texts)"]
-
-
-@given(st.lists(st.text(max_size=12), max_size=8))
-def test_names_of_gene_sets_are_allowed_and_differ(names):
-    made = set_names(names)
-    assert len(set(made)) == len(names)
-    assert not [name for name in made if not name or REFUSED.search(name) or name.startswith("#") or not name.isascii()]
-    assert set_names(made) == made
-
-
-field = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=9)
-
-
-@given(st.lists(st.tuples(field.map(lambda name: set_names([name])[0]), field, field.filter(len), field)))
-def test_gene_sets_are_read_as_they_were_written(tmp_path_factory, found):
-    """By the dialect with which the server reads them."""
-    path = tmp_path_factory.mktemp("sets") / "sets.csv"
-    write_gene_sets(path, found)
-    assert path.read_bytes().startswith(b"gene_set_name,gene_set_description,gene_symbol,gene_description\r\n")
-    with path.open(newline="", encoding="utf-8") as file:
-        assert list(csv.reader(file, dialect="excel")) == [list(HEADER), *map(list, found)]
-
-
 def test_nodes_of_one_label_are_told_apart(adata, written):
     table = adata.uns["e2t"]["nodes"]
     hidden = table.index[table["kind"] == "hidden"][:3]
@@ -406,100 +318,6 @@ def test_the_note_is_a_command_that_a_shell_reads(adata, tmp_path, capsys):
     assert words[:3] == ["cellxgene", "--no-upgrade-check", "launch"]
     assert words[-1] == str(tmp_path / "my cells" / "a.h5ad")
     assert words[-2] == str(tmp_path / "my cells" / "a_gene_sets.csv")
-
-
-def spoil_one(adata):
-    adata.obsm["e2t_nodes"][3, 2] = np.nan
-
-
-def spoil_all(adata):
-    adata.obsm["e2t_nodes"][:] = np.nan
-
-
-def forget(adata):
-    del adata.obsm["e2t_nodes"]
-
-
-def clash(adata):
-    adata.obs["e2t_confidence"] = 1.0
-
-
-def clash_by_slash(adata):
-    adata.obs["score|100"] = 1.0
-
-
-def have_map(adata):
-    adata.obsm["X_e2t_nodes"] = adata.obsm["X_umap"]
-
-
-def nothing(adata):
-    return None
-
-
-BAD = {
-    "node": (nothing, {"nodes": ["nobody"]}, "1 of 1 nodes do not exist: 'nobody'"),
-    "no nodes": (nothing, {"nodes": []}, "nodes is empty"),
-    "group": (nothing, {"groupby": "nobody"}, "groupby='nobody' is not a column"),
-    "key": (nothing, {"key": "other"}, r"adata\.uns\['other'\] has no"),
-    "slash": (nothing, {"key": "a/b"}, "must be text without '/'"),
-    "n_nodes": (nothing, {"n_nodes": 0}, "n_nodes=0 must be a whole number of at least 1"),
-    "n_genes": (nothing, {"n_genes": 1.5}, r"n_genes=1\.5 must be a whole number"),
-    "seed": (nothing, {"random_state": -1}, "random_state=-1"),
-    "embedding": (nothing, {"embedding": "tsne"}, "embedding='tsne' is unknown"),
-    "layer": (nothing, {"layer": "nobody"}, "layer='nobody' is not in adata.layers"),
-    "no scores": (forget, {}, "has no 'e2t_nodes'"),
-    "a score": (spoil_one, {}, "scores of 1 nodes are NaN or infinite in 1 cells"),
-    "all scores": (spoil_all, {}, "all scores are NaN"),
-    "column": (clash, {}, "1 columns would have a name that another one has: 'e2t_confidence'"),
-    "columns": (clash_by_slash, {}, r"1 columns would have a name that another one has: 'score\|100'"),
-    "map": (have_map, {"embedding": "pca"}, "has 'X_e2t_nodes' already"),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_input(adata, path, unchanged, case):
-    change, options, message = BAD[case]
-    change(adata)
-    with unchanged(adata), pytest.raises(Edge2TorchError, match=message):
-        write_cellxgene(adata, path, **{"embedding": None, **options})
-    assert not list(path.parent.iterdir())
-
-
-def test_too_many_nodes(adata, path):
-    names = [f"node {i}" for i in range(160)]
-    table = pd.DataFrame({"source": adata.var_names[:160], "target": names})
-    big = AnnData(adata.X, obs=adata.obs[["louvain"]], var=adata.var[[]], obsm={"X_umap": adata.obsm["X_umap"]})
-    e2t.pp.build_graph(big, table.rename(columns={"source": "target", "target": "source"}), min_genes=1)
-    e2t.tl.fit(big, "louvain", max_epochs=1, progress_bar=False)
-    e2t.tl.interpret(big, n_steps=20)
-    with pytest.raises(
-        Edge2TorchError, match=r"nodes would show 160 nodes, each as two columns.*at most 150.*pass fewer"
-    ):
-        write_cellxgene(big, path, nodes=names, embedding=None)
-    with pytest.raises(Edge2TorchError, match=r"n_nodes=100000 in 11 groups would show 160 nodes.*a smaller n_nodes"):
-        write_cellxgene(big, path, n_nodes=100_000, embedding=None)
-    write_cellxgene(big, path, nodes=names[:150], embedding=None)
-
-
-def test_few_cells_no_maps_and_places_that_cannot_be(adata, path, tmp_path):
-    with pytest.raises(Edge2TorchError, match="adata has 96 cells, and cellxgene shows nothing of fewer than 97"):
-        write_cellxgene(adata[:96], path)
-    bare = adata.copy()
-    del bare.obsm["X_umap"], bare.obsm["X_pca"]
-    with pytest.raises(Edge2TorchError, match="needs a map of the cells"):
-        write_cellxgene(bare, path, embedding=None)
-    with pytest.raises(Edge2TorchError, match=r"known endings are \.h5ad"):
-        write_cellxgene(adata, tmp_path / "cells.h5")
-    with pytest.raises(Edge2TorchError, match="does not exist: make it first"):
-        write_cellxgene(adata, tmp_path / "nobody" / "cells.h5ad")
-    del adata.obs["score/100"]
-    adata.write_h5ad(path)
-    backed = anndata.read_h5ad(path, backed="r")
-    with pytest.raises(Edge2TorchError, match="is the file of adata itself"):
-        write_cellxgene(backed, path, overwrite=True)
-    backed.file.close()
-    with pytest.raises(Edge2TorchError, match="must be an AnnData or MuData"):
-        write_cellxgene(adata.obs, path)
 
 
 def test_a_view_is_written_as_its_cells(adata, written):

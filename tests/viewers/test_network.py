@@ -109,3 +109,20 @@ def test_save_picture(network):
     with network.expect_download() as download:
         network.click("#picture")
     assert download.value.suggested_filename == "network.png"
+
+
+def test_cytoscape_reads_written_graphs(network, adata, tmp_path):
+    """The JSON of ``io.write_graph``, in Cytoscape.js."""
+    e2t.io.write_graph(adata, tmp_path / "graph.cyjs", group="CD19+ B")
+    text = (tmp_path / "graph.cyjs").read_text(encoding="utf-8")
+    read = """text => {
+        const cy = cytoscape({headless: true, ...JSON.parse(text)});
+        return [cy.nodes().map(node => node.data()), cy.edges().length];
+    }"""
+    nodes, n_edges = network.evaluate(read, text)
+    graph = e2t.get.graph(adata)
+    others = [node for node, data in graph.nodes.items() if data["kind"] == "output" and node != "CD19+ B"]
+    graph.remove_nodes_from(others)
+    assert (len(nodes), n_edges) == (len(graph), graph.number_of_edges())
+    row = best(adata)
+    assert [node["score"] for node in nodes if node["name"] == row["node"]] == [pytest.approx(row["score"])]
