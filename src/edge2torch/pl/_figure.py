@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from anndata import AnnData
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from mudata import MuData
 
 #: blue - white - red: diverging, told apart with any kind of colour blindness
@@ -41,28 +40,6 @@ def new_axes(width: float, height: float, layout: Literal["none", "constrained"]
     with mpl.rc_context({"figure.max_open_warning": 0}):
         figure = plt.figure(figsize=(width, height), layout=layout)
     return figure.add_subplot() if layout == "constrained" else figure.add_axes((0, 0, 1, 1))
-
-
-def new_panels(n: int, size: tuple[float, float], columns: int = 4) -> tuple[Figure, list[Axes]]:
-    """Open a figure of pyplot with panels of one size, a row after the other.
-
-    Parameters
-    ----------
-    n
-        Number of panels.
-    size
-        Width and height of each in inches.
-    columns
-        Most panels in a row.
-    """
-    across = min(n, columns)
-    down = -(-n // across)
-    with mpl.rc_context({"figure.max_open_warning": 0}):
-        figure = plt.figure(figsize=(across * size[0], down * size[1]), layout="constrained")
-    grid = figure.subplots(down, across, squeeze=False)
-    for ax in grid.flat[n:]:
-        ax.remove()
-    return figure, list(grid.flat[:n])
 
 
 def colours_of(adata: AnnData | MuData, column: str, groups: Sequence[str]) -> dict[str, str]:
