@@ -18,7 +18,7 @@ INSTALL_HERE = $(INSTALL) --build-constraint constraints.txt -e .
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types imports pytest test-viewers chromium bench notebooks priors build clean
+.PHONY: help demo test lint format types imports pytest test-viewers chromium bench docs notebooks priors build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,9 @@ chromium:
 bench: $(VENV)/.runtime $(BENCH)/.peers ## measure speed beside other packages, write docs/speed.md
 	$(ONE_THREAD) $(BIN)/python tests/bench/speed.py --peers $(BENCH)/bin/python
 
+docs: $(VENV)/.docs ## make the site, docs/_build/html/index.html; warnings are errors
+	$(BIN)/sphinx-build -E -W --keep-going -q -b html docs docs/_build/html
+
 notebooks: $(VENV)/.dev ## run the notebooks again and save their output
 	$(BIN)/python tutorials/execute.py
 
@@ -70,7 +73,7 @@ build: $(VENV)/.dev ## make sdist and wheel in dist/
 	$(BIN)/python -m build --no-isolation
 
 clean: ## remove .venv, .venv-bench, .venv-viewers, caches and whatever was built
-	rm -rf $(VENV) $(BENCH) $(VIEWERS) build dist demo_output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH) $(VIEWERS) build dist demo_output docs/_api docs/_build docs/_pages docs/_tutorials .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests data -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Parts of test run in this order, also under make -j.
@@ -92,6 +95,11 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) pip
 	$(INSTALL_HERE) --group dev
+	@touch $(VENV)/.runtime $@
+
+$(VENV)/.docs: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) pip
+	$(INSTALL_HERE) --group docs
 	@touch $(VENV)/.runtime $@
 
 $(VENV)/.priors: pyproject.toml constraints.txt | $(BIN)/python
