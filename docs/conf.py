@@ -76,7 +76,7 @@ def copy_pages() -> None:
     """Put notebooks, and pages that are elsewhere, where Sphinx looks for pages."""
     for folder, found in (
         ("_tutorials", (ROOT / "tutorials").glob("*.ipynb")),
-        ("_pages", (ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md"))),
+        ("_pages", (ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"))),
     ):
         shutil.rmtree(HERE / folder, ignore_errors=True)
         (HERE / folder).mkdir()
