@@ -61,6 +61,23 @@ def test_shows_the_best_nodes_their_best_genes_and_the_class(hallmark, group, n_
     assert sorted(name.replace("\n", "") for name in names_of(ax)) == sorted(part.graph)
 
 
+def test_nodes_of_a_group_with_too_few_controls_are_chosen_by_score(everything):
+    adata = everything.copy()
+    ranked = adata.uns["e2t"]["rank_nodes"].copy()
+    of_group = ranked["group"].astype(str) == "2"
+    ranked.loc[of_group, "z"] = np.nan
+    adata.uns["e2t"]["rank_nodes"] = ranked
+    best = {
+        group: own.nlargest(3, by)["node"]
+        for by, group, own in (("score", "2", ranked[of_group]), ("z", "1", ranked[ranked["group"].astype(str) == "1"]))
+    }
+    for group, nodes in best.items():
+        assert set(part_of(adata, group=group, n_nodes=3).graph) >= set(nodes)
+        assert names_of(e2t.pl.graph(adata, group=group, n_nodes=3)) == names_of(
+            e2t.pl.graph(adata, group=group, nodes=nodes.tolist())
+        )
+
+
 def test_first_group_by_default(hallmark):
     assert names_of(e2t.pl.graph(hallmark)) == names_of(e2t.pl.graph(hallmark, group="0"))
 

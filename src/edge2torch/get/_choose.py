@@ -77,12 +77,29 @@ def best_nodes(adata: AnnData | MuData, means: pd.DataFrame, n_nodes: int, key: 
         Most nodes per group.
     key
         Name of the result.
+
+    Returns
+    -------
+    By :func:`criterion`; by the mean score in groups of which that says nothing, as they had too few controls.
     """
-    best = {}
-    for group, row in criterion(adata, means, key)[1].iterrows():
-        known = row.dropna() if row.notna().any() else means.T[group].dropna()  # too few controls of this group
-        best[str(group)] = known.sort_values(ascending=False, kind="stable").index[:n_nodes].tolist()
-    return best
+    order = criterion(adata, means, key)[1]
+    return highest(order.fillna(means[order.isna().all(axis=1)]), n_nodes)
+
+
+def highest(values: pd.DataFrame, n_nodes: int) -> dict[str, list[str]]:
+    """Names of the nodes with the highest values in each group, best first; none where values are missing.
+
+    Parameters
+    ----------
+    values
+        Groups x nodes.
+    n_nodes
+        Most nodes per group.
+    """
+    return {
+        str(group): row.dropna().sort_values(ascending=False, kind="stable").index[:n_nodes].tolist()
+        for group, row in values.iterrows()
+    }
 
 
 def criterion(adata: AnnData | MuData, means: pd.DataFrame, key: str) -> tuple[str, pd.DataFrame]:

@@ -12,9 +12,9 @@ from edge2torch import _keys, _slots
 from edge2torch._checks import check_choice, check_whole
 from edge2torch.errors import Edge2TorchError
 from edge2torch.get._choose import (
-    best_nodes,
     check_names,
     criterion,
+    highest,
     labels_of,
     mean_scores,
     name_of_groups,
@@ -119,7 +119,7 @@ def nodes(
         means = means.loc[check_names("groups", groups, means.index)]
     by, order = criterion(adata, means, key)
     if nodes is None:
-        top = _top(order, best_nodes(adata, means, n_nodes, key))
+        top = _top(order, highest(order, n_nodes))
     else:
         wanted = check_names("nodes", nodes, means.columns)
         top = pd.DataFrame(data=False, index=means.index, columns=wanted)

@@ -10,7 +10,7 @@ import numpy as np
 from edge2torch import _keys, _slots
 from edge2torch._checks import check_whole
 from edge2torch.errors import Edge2TorchError
-from edge2torch.get._choose import best_nodes, check_names, labels_of, mean_scores, name_of_groups
+from edge2torch.get._choose import check_names, criterion, highest, labels_of, mean_scores, name_of_groups
 from edge2torch.get._rank_nodes import rank_nodes as get_rank_nodes
 from edge2torch.pl._figure import colours_of, finish
 from edge2torch.pl._panels import Panel, draw_panels, score_label
@@ -83,7 +83,7 @@ def rank_nodes(
     means = mean_scores(adata, None, key)
     if groups is not None:
         means = means.loc[check_names("groups", groups, means.index)]
-    best = best_nodes(adata, means, n_nodes, key)
+    best = highest(criterion(adata, means, key)[1], n_nodes)
     if not any(best.values()):
         raise Edge2TorchError(f"all values in uns[{key!r}]['rank_nodes'] are NaN: there is nothing to rank")
     ranked = get_rank_nodes(adata, key=key).astype({"group": str, "node": str})
