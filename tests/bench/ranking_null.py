@@ -27,6 +27,7 @@ KINDS = {
     "independent genes, 3 replicates": (250, 3, 10, None),
     "varying regulons": (250, 1, 50, None),
     "real cells": (250, 1, 50, None),
+    "real cells, Reactome": (0, 1, 20, None),
     "donors": (250, 1, 20, None),
     "donors, by donor": (250, 1, 20, "donor"),
 }
@@ -34,7 +35,7 @@ KINDS = {
 
 def make(kind: str, seed: int, options: argparse.Namespace, cells: AnnData | None) -> AnnData:
     """Make cells whose groups do not differ."""
-    net = some_regulons(collectri(options.data), KINDS[kind][0], seed)
+    net = "reactome" if kind == "real cells, Reactome" else some_regulons(collectri(options.data), KINDS[kind][0], seed)
     if cells is not None:
         random = np.random.default_rng([seed, 2])
         adata = cells[random.permutation(cells.n_obs)[:N_CELLS]].copy()
@@ -60,7 +61,7 @@ def measure(noted: Noted, options: argparse.Namespace) -> None:
             continue
         seeds = [seed for seed in range(options.seeds or n_seeds) if not noted.has(kind, seed)]
         cells = None
-        if kind == "real cells" and seeds:
+        if kind.startswith("real cells") and seeds:
             every = pbmc3k(options.data)
             cells = every[every.obs["cell_type"] == "Naive CD4 T"].copy()
         for seed in seeds:
