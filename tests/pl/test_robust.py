@@ -211,3 +211,68 @@ def test_lists_of_any_kind(everything, kind):
     for plot in (e2t.pl.perturb, e2t.pl.nodes):
         labels = plot(everything, nodes=kind(nodes)).get_yticklabels()
         assert [label.get_text() for label in labels] == nodes
+
+
+def boxes(ax):
+    """Letters in boxes, on one line each."""
+    for text in ax.texts:
+        text.set_text(text.get_text().removeprefix("\N{BLACK DOWN-POINTING TRIANGLE} ").replace("\n", ""))
+    return ax.texts
+
+
+def with_ranking(adata, **columns):
+    """A copy in which columns of the ranking of the first group are others."""
+    made = adata.copy()
+    ranked = made.uns["e2t"]["rank_nodes"].copy()
+    first = ranked["group"].astype(str) == str(ranked["group"].iloc[0])
+    for column, value in columns.items():
+        ranked.loc[first, column] = value
+    made.uns["e2t"] = {**made.uns["e2t"], "rank_nodes": ranked}
+    return made
+
+
+def test_a_group_that_was_not_compared(everything):
+    """It has no best nodes by z; what there is of its network is chosen by the score."""
+    adata = with_ranking(everything, z=np.nan, padj=np.nan)
+    first, second = e2t.pl.rank_nodes(adata, groups=["0", "1"]).axes
+    assert [text.get_text() for text in first.texts][:1] == ["nothing to rank"]
+    assert not first.get_yticklabels()
+    assert len(second.get_yticklabels()) == 20
+    with pytest.raises(Edge2TorchError, match="no group has a node to show"):
+        e2t.pl.nodes(adata, groups="0")
+    scores = mean_scores(adata, None, "e2t").loc["0"]
+    assert set(scores.nlargest(3).index) <= {text.get_text() for text in boxes(e2t.pl.graph(adata, n_nodes=3))}
+
+
+def test_a_result_without_a_step(everything):
+    """The other result is not the one that the user asked for."""
+    adata = everything.copy()
+    adata.uns["new"] = {part: adata.uns["e2t"][part] for part in ("graph", "nodes", "params")}
+    with pytest.raises(Edge2TorchError, match=r"run e2t\.tl\.rank_nodes first, or pass key= for the one under 'e2t'"):
+        e2t.pl.controls(adata, key="new")
+
+
+@pytest.fixture(scope="module")
+def cycles():
+    adata = sc.datasets.pbmc68k_reduced()[::4].copy()
+    pairs = [(f"tf{k % 3}", gene) for k, gene in enumerate(adata.var_names[:30])]
+    pairs += [("tf1", "tf0"), ("tf0", "tf1"), ("far", "tf0"), ("tf2", "far")]
+    e2t.pp.build_graph(adata, pd.DataFrame(pairs, columns=["source", "target"]), genes="leaves", min_genes=1)
+    e2t.tl.fit(adata, "bulk_labels", backend="recurrent", max_epochs=1, progress_bar=False)
+    e2t.tl.interpret(adata, n_steps=2, edges=True)
+    return adata
+
+
+@pytest.mark.parametrize("plot", [e2t.pl.graph, e2t.pl.flow])
+def test_the_class_stands_alone_on_the_right(cycles, plot):
+    """Also where nodes are as far from the genes as it."""
+    ax = plot(cycles, n_nodes=10, group="CD19+ B")
+    assert {"far", "tf0", "tf1", "tf2"} <= {
+        text.get_text().removeprefix("\N{BLACK DOWN-POINTING TRIANGLE} ") for text in ax.texts
+    }
+    places = {
+        text.get_text().removeprefix("\N{BLACK DOWN-POINTING TRIANGLE} "): text.get_position()[0] for text in ax.texts
+    }
+    right = max(places[name] for name in places if name in ("far", "tf0", "tf1", "tf2"))
+    assert places["class"] == pytest.approx(places["CD19+ B"])
+    assert places["CD19+ B"] > right

@@ -69,7 +69,9 @@ def _of_one_output(ranked: pd.DataFrame, output: str | None) -> pd.DataFrame:
     return chosen
 
 
-def best_nodes(adata: AnnData | MuData, means: pd.DataFrame, n_nodes: int, key: str) -> dict[str, list[str]]:
+def best_nodes(
+    adata: AnnData | MuData, means: pd.DataFrame, n_nodes: int, key: str, *, or_score: bool = False
+) -> dict[str, list[str]]:
     """Names of the best nodes of each group, best first.
 
     Parameters
@@ -82,10 +84,13 @@ def best_nodes(adata: AnnData | MuData, means: pd.DataFrame, n_nodes: int, key: 
         Most nodes per group.
     key
         Name of the result.
+    or_score
+        Whether the mean score decides in groups that could not be compared with controls, such as those with a single
+        donor; otherwise these have no best nodes.
     """
     best = {}
     for group, row in criterion(adata, means, key)[1].iterrows():
-        known = row.dropna() if row.notna().any() else means.T[group].dropna()  # too few controls of this group
+        known = (row if row.notna().any() or not or_score else means.T[group]).dropna()
         best[str(group)] = known.sort_values(ascending=False, kind="stable").index[:n_nodes].tolist()
     return best
 

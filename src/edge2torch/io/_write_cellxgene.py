@@ -187,7 +187,7 @@ def _choose(
     """Names of the nodes to show, and the group in which each scores highest, among those for which it was chosen."""
     means = mean_scores(adata, groupby, key)
     if nodes is None:
-        best = best_nodes(adata, means, n_nodes, key)
+        best = best_nodes(adata, means, n_nodes, key, or_score=True)
         names = list(dict.fromkeys(name for group in best.values() for name in group))
     else:
         names = check_names("nodes", nodes, means.columns)

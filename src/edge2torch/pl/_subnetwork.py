@@ -159,7 +159,7 @@ def context(adata: AnnData | MuData, whole: nx.DiGraph[str], wanted: Wanted, key
     label, output = _class_of(adata, group, target, whole, key)
     score = _scores(adata, means.loc[group].to_dict(), label, key)
     if wanted.nodes is None:
-        main = best_nodes(adata, means.loc[[group]], wanted.n_nodes, key)[group]
+        main = best_nodes(adata, means.loc[[group]], wanted.n_nodes, key, or_score=True)[group]
     else:
         main = check_names("nodes", wanted.nodes, means.columns)
     return Context(group, label, output, str(_slots.params(adata, key, "fit")["task"]), score, main)
