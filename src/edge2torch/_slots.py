@@ -77,7 +77,10 @@ def results(adata: AnnData | MuData, key: str, part: str, made_by: str) -> Any:
     found = adata.uns.get(_keys.Keys(key).key)
     if not isinstance(found, Mapping) or part not in found:
         others = [k for k, v in adata.uns.items() if isinstance(v, Mapping) and part in v and _keys.NODES in v]
-        hint = f"there is one under {some(others)}: pass key=" if others else f"run {made_by} first"
+        own = isinstance(found, Mapping) and _keys.NODES in found  # of which a step is missing
+        hint = f"there is one under {some(others)}: pass key=" if others and not own else f"run {made_by} first"
+        if others and own:
+            hint += f", or pass key= for the one under {some(others)}"
         raise Edge2TorchError(f"adata.uns[{key!r}] has no {part!r}; {hint}")
     return found[part]
 

@@ -104,7 +104,7 @@ def test_without_scores_of_edges(hallmark):
 def test_groups_without_scores_of_edges(everything):
     adata = everything.copy()
     e2t.tl.rank_nodes(adata, "phase", n_steps=2, n_cells=10)
-    with pytest.raises(Edge2TorchError, match="edges have no scores in group 'G1', but in '0'"):
+    with pytest.raises(Edge2TorchError, match="edges have scores in groups of 'louvain', nodes in those of 'phase'"):
         e2t.pl.flow(adata, group="G1", target="3")
 
 

@@ -222,7 +222,7 @@ def test_colour_bar_stays_beside_the_matrix(reactome, layout):
         ({"n_nodes": 0}, "n_nodes=0 must be a whole number of at least 1"),
         ({"n_nodes": 2.5}, "n_nodes=2.5 must be"),
         ({"n_nodes": True}, "n_nodes=True must be"),
-        ({"vmax": 0}, "vmax=0 must be greater than 0"),
+        ({"vmax": 0}, "vmax=0 must be a number that is positive"),
     ],
 )
 def test_bad_input(hallmark, arguments, message):

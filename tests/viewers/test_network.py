@@ -126,3 +126,11 @@ def test_cytoscape_reads_written_graphs(network, adata, tmp_path):
     assert (len(nodes), n_edges) == (len(graph), graph.number_of_edges())
     row = best(adata)
     assert [node["score"] for node in nodes if node["name"] == row["node"]] == [pytest.approx(row["score"])]
+
+
+def test_hundreds_of_nodes_fit(page, adata, tmp_path):
+    made = e2t.pl.graph(adata, group="CD19+ B", n_nodes=1000, interactive=True)
+    page.goto(made.save(tmp_path / "large.html").as_uri())
+    page.wait_for_function("() => document.getElementById('network')?._cyreg?.cy.nodes().nonempty()")
+    low, high = page.evaluate(f"() => (box => [box.y1, box.y2])({CY}.elements().renderedBoundingBox())")
+    assert 0 <= low < high <= page.locator("#network").bounding_box()["height"]

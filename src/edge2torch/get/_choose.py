@@ -30,6 +30,10 @@ def mean_scores(adata: AnnData | MuData, groupby: str | None, key: str, output: 
     output
         Which output is explained, where ``e2t.tl.interpret`` explained all in every cell; ``None`` for the one that has
         the name of the group.
+
+    Returns
+    -------
+    The means; the name of the index is the column of ``adata.obs`` with the groups.
     """
     ranked = pd.DataFrame(_slots.results(adata, key, _keys.RANK_NODES, "e2t.tl.interpret"))
     if groupby is None:
@@ -37,15 +41,16 @@ def mean_scores(adata: AnnData | MuData, groupby: str | None, key: str, output: 
         if "output" in ranked:
             ranked = _of_one_output(ranked, output)
         means = ranked.pivot_table(values="score", index="group", columns="node")
-        return means.reindex(index=ranked["group"].unique(), columns=ranked["node"].unique())
-    if groupby not in adata.obs:
+        means = means.reindex(index=ranked["group"].unique(), columns=ranked["node"].unique())
+        return means.rename_axis(index=name_of_groups(adata, key))
+    if not isinstance(groupby, str) or groupby not in adata.obs:
         raise Edge2TorchError(f"groupby={groupby!r} is not a column of adata.obs; it has {some(adata.obs)}")
     scores = get_nodes(adata, key=key).to_df()
     groups = adata.obs[groupby].astype("category").cat.remove_unused_categories()
     if groups.isna().all():
         raise Edge2TorchError(f"adata.obs[{groupby!r}] is missing in all cells")
     means = pd.DataFrame(scores.groupby(groups, observed=True).mean())
-    return means.set_axis(means.index.astype(str))
+    return means.set_axis(means.index.astype(str)).rename_axis(index=groupby)
 
 
 def _of_one_output(ranked: pd.DataFrame, output: str | None) -> pd.DataFrame:
@@ -121,18 +126,27 @@ def criterion(adata: AnnData | MuData, means: pd.DataFrame, key: str) -> tuple[s
 def of_ranking(adata: AnnData | MuData, means: pd.DataFrame, column: str, key: str) -> pd.DataFrame | None:
     """Find a column of the ranking for the groups and nodes of ``means``; ``None`` if they were not ranked."""
     ranked = pd.DataFrame(_slots.results(adata, key, _keys.RANK_NODES, "e2t.tl.interpret"))
-    if column not in ranked or not set(means.index) <= set(ranked["group"].astype(str)):
+    same = means.index.name == name_of_groups(adata, key)  # clusterings have the same names, "0", "1", ...
+    if not same or column not in ranked or not set(means.index) <= set(ranked["group"].astype(str)):
         return None
     table = ranked.astype({"group": str, "node": str}).pivot_table(values=column, index="group", columns="node")
     return table.reindex(index=means.index, columns=means.columns)
 
 
-def name_of_groups(adata: AnnData | MuData, key: str) -> str:
-    """What ``e2t.tl.rank_nodes`` or ``e2t.tl.interpret``, whichever was last, averaged over: a column of ``adata.obs``.
+def name_of_groups(adata: AnnData | MuData, key: str, step: str | None = None) -> str:
+    """What a function of ``e2t.tl`` averaged over: a column of ``adata.obs``.
 
     Where no groups were named and the model predicts no classes, the groups are what was explained: outputs.
+
+    Parameters
+    ----------
+    adata, key
+        As of :func:`best_nodes`.
+    step
+        ``"rank_nodes"`` or ``"interpret"``; ``None`` for whichever was last.
     """
-    last = _slots.params(adata, key, "rank_nodes") or _slots.params(adata, key, "interpret")
+    steps = ("rank_nodes", "interpret") if step is None else (step,)
+    last = next((called for name in steps if (called := _slots.params(adata, key, name))), {})
     fit = _slots.params(adata, key, "fit")
     if "groupby" in last:
         return str(last["groupby"])
@@ -165,3 +179,10 @@ def check_names(argument: str, wanted: str | Sequence[str], known: Iterable[str]
             f"there are {some(choices, 20)}"
         )
     return names
+
+
+def check_name(argument: str, wanted: object, known: Iterable[str]) -> str:
+    """The one name that the user asked for; see :func:`check_names`."""
+    if isinstance(wanted, Iterable) and not isinstance(wanted, str):
+        raise Edge2TorchError(f"{argument}={wanted!r} must be one name; there are {some(list(known), 20)}")
+    return check_names(argument, str(wanted), known)[0]

@@ -75,7 +75,7 @@ def _add_scores(made: nx.DiGraph[str], adata: AnnData | MuData, key: str) -> Non
                 _add(made.nodes, f"{column}_{group}", own["node"], own[column])
     if _keys.Keys(key).features in adata.varm:
         genes = [node for node, data in made.nodes.items() if data["kind"] == "input"]
-        for output, values in get_features(adata, key=key).loc[genes].items():
+        for output, values in get_features(adata, key=key).reindex(genes).items():
             _add(made.nodes, f"score_{output}", genes, values)
     if _keys.EDGE_SCORES in adata.uns[key]:
         scored = _named(get_edges(adata, key=key))

@@ -17,7 +17,7 @@ from edge2torch import _keys, _slots
 from edge2torch._new_file import check_new_file, new_files
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get import graph as get_graph
-from edge2torch.get._choose import check_names
+from edge2torch.get._choose import check_name, check_names
 from edge2torch.get._graph import SCORES
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def write_graph(
     scored = _keys.RANK_NODES in adata.uns[key]
     whole = get_graph(adata, scores=scored or group is not None, key=key)
     if group is not None:
-        whole = _of_group(whole, adata, str(group), key)
+        whole = _of_group(whole, adata, group, key)
     if nodes is not None:
         hidden = [node for node, data in whole.nodes.items() if data["kind"] == "hidden"]
         wanted = set(check_names("nodes", nodes, hidden))
@@ -108,7 +108,7 @@ def write_graph(
 def _of_group(whole: nx.DiGraph[str], adata: AnnData | MuData, group: str, key: str) -> nx.DiGraph[str]:
     """The graph with the scores of one group, and with its output only."""
     groups = [str(name) for name in adata.uns[key][_keys.RANK_NODES]["group"].unique()]
-    check_names("group", group, groups)
+    group = check_name("group", group, groups)
     outputs = {str(data["label"]): node for node, data in whole.nodes.items() if data["kind"] == "output"}
     scores = tuple(f"{column}_" for column in SCORES)
     for data in (*whole.nodes.values(), *(edge for _, _, edge in whole.edges(data=True))):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from edge2torch.get import rank_nodes as get_ranked
-from edge2torch.pl._figure import BLUE, GREY, VERMILION
+from edge2torch.pl._figure import BLUE, GREY, VERMILION, faint
 from edge2torch.pl._text import points, wrap, wrap_all
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def draw_best(ax: Axes, rows: pd.DataFrame, said: pd.DataFrame, by: str, *, seve
     several
         Whether the nodes are of several groups, whose names are then written.
     """
-    ax.axvspan(-BAND, BAND, color="0.94", linewidth=0, zorder=0)
+    ax.axvspan(-BAND, BAND, color=faint(0.06), linewidth=0, zorder=0)
     ax.axvline(0, color="0.7", linewidth=0.8, zorder=0)
     ax.hlines(np.arange(len(rows) - 1) + 0.5, 0, 1, color="0.88", linewidth=0.6, transform=ax.get_yaxis_transform())
     others = [kind for kind in OTHERS if kind != by and (said["kind"] == kind).any()]

@@ -18,9 +18,9 @@ from edge2torch.errors import Edge2TorchError
 from edge2torch.get import rank_nodes as get_ranked
 from edge2torch.get._choose import check_names, labels_of, name_of_groups
 from edge2torch.pl._chance import BAND, draw_best, said_of
-from edge2torch.pl._figure import BLUE, GREY, SCORE, VERMILION, finish
+from edge2torch.pl._figure import BLUE, GREY, VERMILION, finish, score_label
 from edge2torch.pl._names import place_names
-from edge2torch.pl._text import points
+from edge2torch.pl._text import points, wrap
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -34,6 +34,8 @@ FOUND = 0.05
 NAMED = 5
 #: in inches, for the usual font of 10 points: a row of a node, least height of the figure, its width
 ROW, LEAST, WIDTH = 0.4, 5.6, 11
+#: most characters in a line of the title
+TITLE = 90
 
 
 def controls(
@@ -112,7 +114,7 @@ def controls(
         figure = plt.figure(figsize=figsize or (WIDTH * unit, height * unit), layout="constrained")
     grid = figure.add_gridspec(*((2, 2) if height < 1.3 * LEAST else (round(2 * height / LEAST), 2)))
     score, z, best = (figure.add_subplot(grid[part]) for part in ((0, 0), (1, 0), (slice(None), 1)))
-    _draw_scores(score, table, by)
+    _draw_scores(score, table, by, score_label(adata, key))
     _draw_z(z, table)
     draw_best(best, rows, said_of(adata, rows, key), by, several=group is None)
     for ax, side in ((score, "left"), (best, "right")):
@@ -120,7 +122,7 @@ def controls(
         place: Any = f"outside lower {side}"
         figure.legend(handles, texts, loc=place, ncols=3, fontsize="x-small", frameon=False, handletextpad=0.2)
     if group is not None:
-        figure.suptitle(f"{name_of_groups(adata, key)}: {group}", fontsize="large", parse_math=False)
+        figure.suptitle(wrap(f"{name_of_groups(adata, key)}: {group}", TITLE, 2), fontsize="large", parse_math=False)
     for ax, value in ((score, "score"), (z, "z")):
         highest = table.nlargest(4 * NAMED, value)
         names = highest["name"] + (" (" + highest["group"].astype(str) + ")" if group is None else "")
@@ -141,7 +143,7 @@ def _rows(table: pd.DataFrame, nodes: str | Sequence[str] | None, n_nodes: int) 
     return chosen.sort_values("group", key=lambda names: names.map(order.index), kind="stable")
 
 
-def _draw_scores(ax: Axes, table: pd.DataFrame, by: str) -> None:
+def _draw_scores(ax: Axes, table: pd.DataFrame, by: str, label: str) -> None:
     ax.scatter(
         _genes(table),
         table["control"],
@@ -152,7 +154,7 @@ def _draw_scores(ax: Axes, table: pd.DataFrame, by: str) -> None:
         label=f"expected ({by} controls)",
     )
     _draw_nodes(ax, table, "score")
-    ax.set_ylabel(SCORE)
+    ax.set_ylabel(label)
     ax.set_title("Score", loc="left", fontsize="medium", weight="bold")
 
 

@@ -77,7 +77,8 @@ def find_sizes(adata: AnnData | MuData, means: pd.DataFrame, groupby: str, key: 
         return Sizes("padj", _of_padj(padj.to_numpy().T), [(float(_of_padj(p)), f"{p:g}") for p in PVALUES])
     if groupby in adata.obs and _keys.Keys(key).nodes in adata.obsm:
         scores = get_nodes(adata, key=key).to_df()[means.columns]
-        positive = (scores > 0).groupby(adata.obs[groupby].astype(str).to_numpy()).mean()
+        positive = (scores > 0).where(scores.notna()).astype(float)  # cells may have no score
+        positive = positive.groupby(adata.obs[groupby].astype(str).to_numpy()).mean()
         if set(means.index) <= set(positive.index):
             legend = [(share, f"{share:.0%}") for share in (0.25, 0.5, 0.75, 1.0)]
             return Sizes("cells with\nscore > 0", positive.loc[means.index].to_numpy().T, legend)
@@ -115,16 +116,17 @@ def draw_dots(
     cmap, norm
         From values to colours.
     """
-    row, column = np.indices(values.shape).reshape(2, -1)
+    row, column = np.nonzero(np.isfinite(values))
+    rim = chosen[row, column]
     dots = ax.scatter(
         column + 0.5,
         row + 0.5,
-        s=_diameter(np.nan_to_num(sizes.share.ravel())) ** 2,
-        c=values.ravel(),
+        s=_diameter(np.nan_to_num(sizes.share[row, column])) ** 2,
+        c=values[row, column],
         cmap=cmap,
         norm=norm,
-        edgecolors=np.where(chosen.ravel(), "black", "0.75").tolist(),
-        linewidths=np.where(chosen.ravel(), 1.0, 0.4).tolist(),
+        edgecolors=np.where(rim, "black", "0.75").tolist(),
+        linewidths=np.where(rim, 1.0, 0.4).tolist(),
     )
     ax.set_xlim(0, values.shape[1])
     _explain(ax, sizes)

@@ -13,7 +13,7 @@ from matplotlib.path import Path
 from matplotlib.ticker import Formatter
 
 from edge2torch.graph.graph import INPUT, OUTPUT
-from edge2torch.pl._figure import ink
+from edge2torch.pl._figure import faint, ink
 from edge2torch.pl._picture import BAR, BETWEEN_BARS, DISC, LETTERS, MARGIN, NOTE, PAD, SMALL, Picture
 
 if TYPE_CHECKING:
@@ -84,13 +84,13 @@ def draw_boxes(ax: Axes, part: Subnetwork, picture: Picture, colours: ScalarMapp
 
 def draw_headings(ax: Axes, picture: Picture, scale: float) -> None:
     for name, x in picture.headings:
-        ax.text(x, picture.size[1] - MARGIN, name, ha="center", va="top", fontsize=LETTERS * scale, color="0.4")
+        ax.text(x, picture.size[1] - MARGIN, name, ha="center", va="top", fontsize=LETTERS * scale, color=faint(0.6))
 
 
 def write_notes(ax: Axes, picture: Picture, scale: float) -> None:
     for k, note in enumerate(reversed(picture.notes)):
         place = (picture.size[0] / 2, MARGIN + k * NOTE)
-        ax.text(*place, note, ha="center", va="center", fontsize=SMALL * scale, color="0.3", parse_math=False)
+        ax.text(*place, note, ha="center", va="center", fontsize=SMALL * scale, color=faint(0.7), parse_math=False)
 
 
 def add_colour_bars(ax: Axes, picture: Picture, shown: Mapping[str, ScalarMappable], scale: float) -> None:

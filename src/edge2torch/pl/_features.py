@@ -12,8 +12,8 @@ from edge2torch._checks import check_whole
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get._choose import check_names, labels_of
 from edge2torch.get._features import features as get_features
-from edge2torch.pl._figure import colours_of, finish
-from edge2torch.pl._panels import Panel, draw_panels, score_label
+from edge2torch.pl._figure import colours_of, finish, score_label
+from edge2torch.pl._panels import Panel, draw_panels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +94,7 @@ def _explained(adata: AnnData | MuData, target: str | Sequence[str] | None, key:
     _slots.results(adata, key, _keys.RANK_NODES, "e2t.tl.interpret")
     table = _slots.nodes_table(adata, key)
     genes = table.loc[table["kind"] == "input", "node"].astype(str).tolist()
-    scores = get_features(adata, key=key).loc[genes]
+    scores = get_features(adata, key=key).reindex(genes)  # some may have been taken out of adata since
     known = scores.columns[scores.notna().any()]
     if target is None:
         if known.empty:

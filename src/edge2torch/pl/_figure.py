@@ -9,7 +9,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import Normalize, is_color_like, to_hex
 
-from edge2torch.errors import Edge2TorchError
+from edge2torch import _slots
+from edge2torch._checks import check_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,14 @@ if TYPE_CHECKING:
 DIVERGING = "RdBu_r"
 #: blue and vermilion of Okabe & Ito, which stay apart with any kind of colour blindness; for what is in the background
 BLUE, VERMILION, GREY = "#0072b2", "#d55e00", "0.62"
-SCORE = "mean score (logit)"
+#: units of scores by task, and what an output is; a number has whatever unit it had
+UNITS = {"classes": " (logit)", "labels": " (logit)", "numbers": ""}
+OUTPUTS = {"classes": "class", "labels": "label", "numbers": "number"}
+
+
+def score_label(adata: AnnData | MuData, key: str, score: str = "mean score") -> str:
+    """What scores are, with their unit."""
+    return f"{score}{UNITS[str(_slots.params(adata, key, 'fit')['task'])]}"
 
 
 def new_axes(width: float, height: float, layout: Literal["none", "constrained"] = "none") -> Axes:
@@ -58,7 +66,8 @@ def colours_of(adata: AnnData | MuData, column: str, groups: Sequence[str]) -> d
     if column in adata.obs:
         known = list(map(str, adata.obs[column].astype("category").cat.categories))
     order = list(dict.fromkeys([*known, *groups]))
-    kept = list(adata.uns.get(f"{column}_colors", ()))
+    found = adata.uns.get(f"{column}_colors")
+    kept = list(found) if np.iterable(found) and not isinstance(found, str) else []
     if len(kept) != len(known) or len(order) > len(kept) or not all(map(is_color_like, kept)):
         kept = _palette(len(order))
     return {name: to_hex(kept[order.index(name)]) for name in groups}
@@ -71,10 +80,15 @@ def _palette(n: int) -> list[str]:
     return [colours[k % len(colours)] for k in range(n)]
 
 
+def faint(strength: float) -> tuple[str, float]:
+    """Colour of letters, mixed with the background: grey on white, and to be seen in dark styles, too."""
+    return (to_hex(mpl.rcParams["text.color"]), strength)
+
+
 def centred(values: npt.ArrayLike, vmax: float | None = None) -> Normalize:
     """Scale of colours with 0 in the middle, up to the largest absolute value."""
-    if vmax is not None and not vmax > 0:
-        raise Edge2TorchError(f"vmax={vmax!r} must be greater than 0")
+    if vmax is not None:
+        check_number("vmax", vmax, positive=True)
     finite = np.abs(np.asarray(values, dtype=float))
     finite = finite[np.isfinite(finite)]
     limit = vmax or float(finite.max(initial=0)) or 1.0

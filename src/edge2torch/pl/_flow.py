@@ -118,7 +118,7 @@ def flow(
     _draw_ribbons(ax, part, picture, boxes, unit)
     draw_headings(ax, picture, scale)
     write_notes(ax, picture, scale)
-    _draw_height(ax, picture, boxes, unit, scale)
+    _draw_height(ax, part, picture, boxes, unit=unit, scale=scale)
     draw_boxes(ax, part, picture, boxes, scale)
     add_colour_bars(ax, picture, {picture.caption: boxes}, scale)
     finish(show)
@@ -163,7 +163,9 @@ def _ribbon(ax: Axes, part: Subnetwork, edge: Edge, path: Path, colours: ScalarM
     )
 
 
-def _draw_height(ax: Axes, picture: Picture, colours: ScalarMappable, unit: float, scale: float) -> None:
+def _draw_height(
+    ax: Axes, part: Subnetwork, picture: Picture, colours: ScalarMappable, *, unit: float, scale: float
+) -> None:
     """Draw a ribbon of known height, where graphs have their second colour bar."""
     most = LEGEND / unit
     step = 10.0 ** np.floor(np.log10(most))
@@ -171,4 +173,6 @@ def _draw_height(ax: Axes, picture: Picture, colours: ScalarMappable, unit: floa
     left, middle = (picture.size[0] + BETWEEN_BARS) / 2, picture.bars + BAR[1] / 2
     corner = (left, middle - unit * height / 2)
     ax.add_patch(Rectangle(corner, LEGEND, unit * height, facecolor=colours.cmap(SIGNS[0]), alpha=0.75))
-    ax.text(left + LEGEND + MARGIN / 2, middle, f"{height:g} (logit)", va="center_baseline", fontsize=LETTERS * scale)
+    ax.text(
+        left + LEGEND + MARGIN / 2, middle, f"{height:g}{part.unit}", va="center_baseline", fontsize=LETTERS * scale
+    )

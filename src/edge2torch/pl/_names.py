@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib import patheffects
+from matplotlib.colors import to_hex, to_rgba
 from matplotlib.transforms import Bbox
 
 from edge2torch.pl._text import points, wrap
@@ -108,8 +110,14 @@ def _write(ax: Axes, name: str, dot: tuple[float, float], spot: tuple[str, float
         parse_math=False,
         annotation_clip=True,
         arrowprops={"arrowstyle": "-", "color": "0.5", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 3} if line else None,
-        path_effects=[patheffects.withStroke(linewidth=2.5, foreground="white")],  # dots stay off the letters
+        path_effects=[patheffects.withStroke(linewidth=2.5, foreground=_behind(ax))],  # dots stay off the letters
     )
+
+
+def _behind(ax: Axes) -> str:
+    """Colour of what letters stand on."""
+    seen = [colour for colour in (ax.get_facecolor(), mpl.rcParams["figure.facecolor"]) if to_rgba(colour)[3] > 0]
+    return to_hex(seen[0]) if seen else "white"
 
 
 def _dots(ax: Axes) -> npt.NDArray[np.float64]:

@@ -21,7 +21,7 @@ from edge2torch.get._choose import (
     of_ranking,
 )
 from edge2torch.pl._dots import HEIGHT, draw_dots, find_sizes
-from edge2torch.pl._figure import DIVERGING, SCORE, centred, finish
+from edge2torch.pl._figure import DIVERGING, centred, finish, score_label
 from edge2torch.pl._matrix import add_colour_bar, mark, matrix_axes, name_axes
 from edge2torch.pl._text import points, wrap_all
 
@@ -130,15 +130,16 @@ def nodes(
     sizes = find_sizes(adata, means, name, key) if kind == "dot" else None
     label_of = labels_of(adata, key)
     labels = wrap_all([label_of[node] for node in means.columns], WIDTH, 1)
+    columns = wrap_all(means.index.tolist(), WIDTH // 2, 1)
     if ax is None:
-        ax = matrix_axes(labels, list(means.index), figsize, *((HEIGHT,) if sizes is not None else ()))
+        ax = matrix_axes(labels, columns, figsize, *((HEIGHT,) if sizes is not None else ()))
     chosen = top.to_numpy().T
     if sizes is None:
         drawn: Any = ax.pcolormesh(shown.to_numpy().T, cmap=cmap, norm=norm, edgecolors="white", linewidth=0.75)
     else:
         drawn = draw_dots(ax, shown.to_numpy().T, sizes, chosen, cmap=cmap, norm=norm)
-    name_axes(ax, labels, list(means.index), name)
-    bar = add_colour_bar(ax, drawn, SCORE if values == "score" else "z")
+    name_axes(ax, labels, columns, name)
+    bar = add_colour_bar(ax, drawn, score_label(adata, key) if values == "score" else "z")
     if nodes is None:
         if sizes is None:
             mark(ax, drawn, chosen)
@@ -153,7 +154,7 @@ def _top(order: pd.DataFrame, best: Mapping[str, Sequence[str]]) -> pd.DataFrame
     top = np.stack([order.columns.isin(best[str(group)]) for group in order.index])
     shown = np.flatnonzero(top.any(axis=0))
     if not len(shown):
-        raise Edge2TorchError("no group has a node to show: all values in adata.uns[key]['rank_nodes'] are missing")
+        raise Edge2TorchError("no group has a node to show: all means are missing")
     values = np.where(top, order, -np.inf)[:, shown]
     rows = shown[np.lexsort((-values.max(axis=0), values.argmax(axis=0)))]
     return pd.DataFrame(top[:, rows], index=order.index, columns=order.columns[rows])

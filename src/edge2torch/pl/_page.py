@@ -18,7 +18,7 @@ from matplotlib.colors import to_hex, to_rgb
 
 from edge2torch._new_file import check_new_file, new_files
 from edge2torch.graph.graph import INPUT, OUTPUT
-from edge2torch.pl._figure import ink
+from edge2torch.pl._figure import OUTPUTS, ink
 from edge2torch.pl._picture import DISC, PAD
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _node(
     box, score, kind = picture.boxes[node], part.score[node], part.kind(node)
     face = NO_SCORE if isnan(score) else _hex(boxes, score)
     about = part.graph.nodes[node]
-    details = [("", {INPUT: "gene", OUTPUT: "class"}.get(kind, f"node of layer {about['layer']}"))]
+    details = [("", {INPUT: "gene", OUTPUT: OUTPUTS[part.task]}.get(kind, f"node of layer {about['layer']}"))]
     if part.label(node) != node:
         details.append(("name", node))
     if not isnan(score):

@@ -13,16 +13,12 @@ import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.ticker import MaxNLocator
 
-from edge2torch import _slots
-from edge2torch.pl._figure import SCORE
 from edge2torch.pl._text import points, text_size, wrap_all
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from anndata import AnnData
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from mudata import MuData
 
 #: most characters of a name, and fewer, for figures of a given size
 WIDTH, NARROWER = 40, (32, 24, 16, 12)
@@ -104,11 +100,6 @@ def draw_panels(
             ax.set_xlabel(xlabel, fontsize=size)
     figure.text(0.5, 0.06 * size / 8.33 / grid.size[1], note, ha="center", va="bottom", fontsize=size)
     return figure
-
-
-def score_label(adata: AnnData | MuData, key: str) -> str:
-    """What scores are, with their unit."""
-    return "mean score" if _slots.params(adata, key, "fit").get("task") == "numbers" else SCORE
 
 
 @dataclass(frozen=True)

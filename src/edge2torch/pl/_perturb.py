@@ -112,8 +112,8 @@ def perturb(
     if per == "screen" and nodes is None:
         chosen = _largest(changes, n_nodes)
         changes = changes.loc[chosen.index]
-    elif per == "screen":
-        changes = changes.loc[check_names("nodes", nodes or (), changes.index)]
+    elif per == "screen" and nodes is not None:
+        changes = changes.loc[check_names("nodes", nodes, changes.index)]
     label_of = labels_of(adata, key) if per == "screen" else {}
     labels = wrap_all([label_of.get(str(name), str(name)) for name in changes.index], WIDTH, 1)
     columns = wrap_all([str(name) for name in changes], WIDTH // 2, 1)

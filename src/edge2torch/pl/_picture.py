@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge2torch.graph.graph import INPUT, OUTPUT
-from edge2torch.pl._figure import SCORE
+from edge2torch.pl._figure import OUTPUTS
 from edge2torch.pl._layout import place
 from edge2torch.pl._text import text_size, wrap, wrap_all
 
@@ -106,6 +106,8 @@ def arrange(part: Subnetwork, thickness: Mapping[Edge, float] | None = None) -> 
         Of each edge, in inches, which boxes are then high enough for; ``None`` for thin lines.
     """
     layer = {node: int(part.graph.nodes[node]["layer"]) for node in part.graph}
+    last = max(layer.values()) + 1  # where cycles are allowed, nodes may be farther from the genes than what reads them
+    layer.update({node: last for node in part.graph if part.kind(node) == OUTPUT})
     layers = sorted(set(layer.values()))
     column = {node: layers.index(layer[node]) for node in layer}
     boxes = _boxes(part)
@@ -113,7 +115,7 @@ def arrange(part: Subnetwork, thickness: Mapping[Edge, float] | None = None) -> 
         boxes = {node: replace(box, height=_height(part, node, box, thickness)) for node, box in boxes.items()}
     lane = {edge: LANE + (thickness or {}).get(edge, 0.0) for edge in part.graph.edges}
     layout = place(part.graph, column, {node: box.height + _gap(part, node) for node, box in boxes.items()}, lane)
-    caption = SCORE if part.group == part.label(part.output) else f"{SCORE}\nin {wrap(part.group, 30, 1)}"
+    caption = part.caption if part.group == part.label(part.output) else f"{part.caption}\nin {wrap(part.group, 30, 1)}"
     notes = _notes(part, flows=thickness is not None)
     bars = UNDER_BARS + text_size(caption, LETTERS)[1] + (NOTE * len(notes) + GAP if notes else 0)
     taken = [(layout.y[node], box.height / 2) for node, box in boxes.items()]
@@ -128,7 +130,9 @@ def arrange(part: Subnetwork, thickness: Mapping[Edge, float] | None = None) -> 
     }
     via = {edge: [y + up for y in crossed] for edge, crossed in layout.via.items()}
     kinds = {k: part.kind(node) for node, k in column.items()}
-    names = [{INPUT: "genes", OUTPUT: "class"}.get(kinds[k], f"layer {number}") for k, number in enumerate(layers)]
+    names = [
+        {INPUT: "genes", OUTPUT: OUTPUTS[part.task]}.get(kinds[k], f"layer {number}") for k, number in enumerate(layers)
+    ]
     headings = [(name, sum(ends) / 2) for name, ends in zip(names, sides, strict=True)]
     lines = _lines(part, boxes, column, sides, via=via, thickness=thickness)
     return Picture(boxes, lines, headings, (width, top + ABOVE), bars, caption, notes)

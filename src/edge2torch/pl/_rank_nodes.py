@@ -12,8 +12,8 @@ from edge2torch._checks import check_whole
 from edge2torch.errors import Edge2TorchError
 from edge2torch.get._choose import check_names, criterion, highest, labels_of, mean_scores, name_of_groups
 from edge2torch.get._rank_nodes import rank_nodes as get_rank_nodes
-from edge2torch.pl._figure import colours_of, finish
-from edge2torch.pl._panels import Panel, draw_panels, score_label
+from edge2torch.pl._figure import colours_of, finish, score_label
+from edge2torch.pl._panels import Panel, draw_panels
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -73,6 +73,8 @@ def along(whole: Graph, stops: Sequence[str], n_paths: int) -> Selection:
     Edge2TorchError
         If no path leads from one to the next.
     """
+    if len(stops) == 1:
+        raise Edge2TorchError(f"path: {stops[0]!r} is where paths end; name what they lead over, such as a gene")
     length, edges = length_of(whole), set[Edge]()
     for start, end in pairwise(stops):
         between = whole.subgraph((nx.descendants(whole, start) | {start}) & (nx.ancestors(whole, end) | {end}))

@@ -17,8 +17,8 @@ from edge2torch._checks import check_whole
 from edge2torch.errors import Edge2TorchError
 from edge2torch.get import rank_nodes as get_ranked
 from edge2torch.get._choose import check_names, labels_of
-from edge2torch.pl._figure import BLUE, VERMILION, finish, new_axes
-from edge2torch.pl._text import points, text_size, wrap_all
+from edge2torch.pl._figure import BLUE, VERMILION, faint, finish, new_axes
+from edge2torch.pl._text import points, text_size, wrap, wrap_all
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 #: share of the nodes of a group that are its best, as for the column ``stability``
 BEST = 0.05
-#: most characters of a name
-AT_ROW = 60
+#: most characters of a name, and of that of a group, which agreement stands beside
+AT_ROW, OF_GROUP = 60, 32
 #: in inches, for the usual font of 10 points: a row, what is needed besides, the width of the picture besides the names
 ROW, BESIDES, WIDTH = 0.22, 0.9, 4.2
 #: part of a row that the replicates take
@@ -180,7 +180,7 @@ def _draw(ax: Axes, blocks: Sequence[_Block], names: Sequence[str]) -> None:
     for block in blocks:
         n, best = len(block.nodes), max(int(np.ceil(BEST * block.n_nodes)), 1)
         rows = np.arange(y + 1, y + 1 + n)
-        ax.text(1, y + 0.1, block.group, fontsize=size, weight="bold", va="center", parse_math=False)
+        ax.text(1, y + 0.1, wrap(block.group, OF_GROUP, 1), fontsize=size, weight="bold", va="center", parse_math=False)
         ax.annotate(
             f"agreement ρ = {block.agreement:.2f}",
             (1, y + 0.1),
@@ -190,7 +190,7 @@ def _draw(ax: Axes, blocks: Sequence[_Block], names: Sequence[str]) -> None:
             fontsize=size,
             va="center",
         )
-        ax.fill_between([START, best + 0.5], y + 0.5, y + n + 0.5, color="0.92", linewidth=0, zorder=0)
+        ax.fill_between([START, best + 0.5], y + 0.5, y + n + 0.5, color=faint(0.08), linewidth=0, zorder=0)
         shift = np.linspace(-SPREAD / 2, SPREAD / 2, block.ranks.shape[1])
         ax.hlines(rows, START, most * 1.2, color="0.85", linewidth=0.5, zorder=0)
         ax.scatter(block.ranks, rows[:, None] + shift, s=9, color=BLUE, linewidths=0, zorder=3)
@@ -233,7 +233,7 @@ def _explain(ax: Axes, n_replicates: int) -> None:
     handles = [
         Line2D([], [], marker="D", color="none", markeredgecolor=VERMILION, markerfacecolor="none", markersize=5),
         Line2D([], [], marker="o", color="none", markeredgecolor="none", markerfacecolor=BLUE, markersize=4),
-        Patch(color="0.92", linewidth=0),
+        Patch(color=faint(0.08), linewidth=0),
     ]
     texts = ["model", f"{n_replicates} replicates", f"best {BEST:.0%}"]
     ax.legend(

@@ -69,4 +69,5 @@ def streams(adata: AnnData | MuData, wanted: Wanted, key: str) -> Subnetwork:
         frozenset({FROM, TO} & set(graph)),
         about.group,
         about.output,
+        about.task,
     )

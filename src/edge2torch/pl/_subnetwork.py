@@ -16,9 +16,10 @@ from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get import edges as get_edges
 from edge2torch.get import features as get_features
 from edge2torch.get import graph as get_graph
-from edge2torch.get._choose import best_nodes, check_names, mean_scores
+from edge2torch.get._choose import best_nodes, check_name, check_names, mean_scores, name_of_groups
 from edge2torch.graph.graph import OUTPUT
 from edge2torch.pl import _selection
+from edge2torch.pl._figure import UNITS
 from edge2torch.pl._size import Size, sizes
 from edge2torch.tl._explained import WORDS
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 Edge = tuple[str, str]
 
 #: what the colours of edges mean
-VALUES = {"weight": "edge weight", "score": "mean score of edge (logit)"}
+VALUES = {"weight": "edge weight", "score": "mean score of edge"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +87,8 @@ class Subnetwork:
         The group of cells.
     output
         The output node.
+    task
+        What the output is: ``"classes"``, ``"labels"`` or ``"numbers"``.
     """
 
     graph: nx.DiGraph[str]
@@ -97,6 +100,17 @@ class Subnetwork:
     links: frozenset[str]
     group: str
     output: str
+    task: str
+
+    @property
+    def unit(self) -> str:
+        """Unit of scores, in brackets, if they have one."""
+        return UNITS[self.task]
+
+    @property
+    def caption(self) -> str:
+        """What scores of nodes are."""
+        return f"mean score{self.unit}"
 
     def kind(self, node: str) -> str:
         """``"input"``, ``"hidden"`` or ``"output"``."""
@@ -119,8 +133,8 @@ class Context:
     ----------
     group
         The group of cells.
-    label, output
-        The class, and its output node.
+    label, output, task
+        The class, its output node, and what it is.
     score
         Mean score of each gene and hidden node.
     main
@@ -130,22 +144,25 @@ class Context:
     group: str
     label: str
     output: str
+    task: str
     score: dict[str, float]
     main: list[str]
 
 
 def context(adata: AnnData | MuData, whole: nx.DiGraph[str], wanted: Wanted, key: str) -> Context:
     """Find whom a picture is about; see :func:`edge2torch.pl.graph`."""
-    means = mean_scores(adata, None, key, wanted.target)
-    first = str(wanted.target if wanted.target in means.index else means.index[0])
-    group = first if wanted.group is None else check_names("group", str(wanted.group), means.index)[0]
-    label, output = _class_of(adata, group, wanted.target, whole, key)
+    outputs = [data["label"] for _, data in whole.nodes(data=True) if data["kind"] == OUTPUT]
+    target = None if wanted.target is None else check_name("target", wanted.target, outputs)
+    means = mean_scores(adata, None, key, target)
+    first = str(target if target in means.index else means.index[0])
+    group = first if wanted.group is None else check_name("group", wanted.group, means.index)
+    label, output = _class_of(adata, group, target, whole, key)
     score = _scores(adata, means.loc[group].to_dict(), label, key)
     if wanted.nodes is None:
         main = best_nodes(adata, means.loc[[group]], wanted.n_nodes, key)[group]
     else:
         main = check_names("nodes", wanted.nodes, means.columns)
-    return Context(group, label, output, score, main)
+    return Context(group, label, output, str(_slots.params(adata, key, "fit")["task"]), score, main)
 
 
 def subnetwork(adata: AnnData | MuData, wanted: Wanted, key: str) -> Subnetwork:
@@ -181,12 +198,13 @@ def subnetwork(adata: AnnData | MuData, wanted: Wanted, key: str) -> Subnetwork:
         drawn,
         {node: float(score.get(node, nan)) for node in drawn},
         {edge: value[edge] for edge in drawn.edges},
-        VALUES[wanted.edges],
+        VALUES[wanted.edges] + (UNITS[about.task] if wanted.edges == "score" else ""),
         len(value),
         sizes(adata, drawn, wanted.size, group, key),
         chosen.links,
         group,
         output,
+        about.task,
     )
 
 
@@ -207,6 +225,12 @@ def edge_scores(adata: AnnData | MuData, about: Context, key: str) -> dict[Edge,
     table = table[known == about.group]
     if "output" in table:
         table = table[table["output"].astype(str) == about.label]
+    groups = [name_of_groups(adata, key, step) for step in (None, "interpret")]
+    if groups[0] != groups[1]:
+        raise Edge2TorchError(
+            f"edges have scores in groups of {groups[1]!r}, nodes in those of {groups[0]!r}: run e2t.tl.interpret with "
+            "edges=True and the same groupby"
+        )
     if table.empty:
         raise Edge2TorchError(
             f"edges have no scores in group {about.group!r}, but in {some(known.unique(), 20)}: run e2t.tl.interpret "
@@ -224,12 +248,11 @@ def _class_of(
     """Class whose scores are shown, and its output node."""
     output_of = {data["label"]: node for node, data in whole.nodes(data=True) if data["kind"] == OUTPUT}
     if target is not None:
-        label = check_names("target", target, output_of)[0]
-        return label, output_of[label]
+        return target, output_of[target]
     explained = _slots.params(adata, key, "interpret").get("target", "label")
     is_word = isinstance(explained, str) and explained in WORDS
     named = "" if is_word else str(np.ravel(explained)[0])  # a name in a list is a name in any case
-    for label in (named, group):
+    for label in (named, group, *(output_of if len(output_of) == 1 else ())):
         if label in output_of:
             return label, output_of[label]
     raise Edge2TorchError(

@@ -12,6 +12,8 @@ from matplotlib.textpath import text_to_path
 
 #: a line may end after a space, "_", "/" or "-"
 BREAK = re.compile(r"(?<=[\s_/-])(?=[^\s_/-])")
+#: what would begin a line of its own
+BREAKS = re.compile(r"[\n\r\t\v\f\x1c-\x1e\x85\u2028\u2029]+")
 POINTS_PER_INCH = 72
 
 
@@ -34,7 +36,7 @@ def wrap(text: str, width: int, lines: int | None = None) -> str:
     >>> wrap("Formation of a pool of free 40S subunits", 30, lines=1)
     'Formation of a … 40S subunits'
     """
-    pieces = BREAK.split(text)
+    pieces = BREAK.split(BREAKS.sub(" ", text))
     if lines is not None and not _fits(pieces, width, lines):
         pieces = _without_middle(pieces, width, lines)
     narrower, n_lines = width, len(_fill(pieces, width))
@@ -47,7 +49,7 @@ def wrap_all(texts: Sequence[str], width: int, lines: int) -> list[str]:
     """Wrap texts as :func:`wrap` does; those that would no longer differ keep all their words."""
     short = {text: wrap(text, width, lines) for text in texts}
     times = Counter(short.values())
-    whole = {text: text if lines == 1 else wrap(text, width) for text in texts}
+    whole = {text: BREAKS.sub(" ", text) if lines == 1 else wrap(text, width) for text in texts}
     return [short[text] if times[short[text]] == 1 else whole[text] for text in texts]
 
 

@@ -11,10 +11,10 @@ from matplotlib.lines import Line2D
 from edge2torch import _keys, _slots
 from edge2torch._checks import check_number, check_whole
 from edge2torch.errors import Edge2TorchError
-from edge2torch.get._choose import check_names, labels_of
+from edge2torch.get._choose import check_name, labels_of
 from edge2torch.pl._figure import GREY, VERMILION, finish, new_axes
 from edge2torch.pl._names import place_names
-from edge2torch.pl._text import points
+from edge2torch.pl._text import points, wrap
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 SIZES = (1, 10, 100, 1000, 10000)
 #: nodes with a larger padj are not named
 LIKELY = 0.5
+#: most characters in a line of the title
+TITLE = 44
 NEEDS = ("corrected", "z", "padj", "n_inputs")
 
 
@@ -103,7 +105,7 @@ def volcano(
     ax.margins(x=0.12, y=0.1)
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(visible=False)
-    ax.set_title(name, loc="left", parse_math=False)
+    ax.set_title(wrap(name, TITLE, 2), loc="left", parse_math=False)
     # who made the figure has not left room beside it
     place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if own else {"loc": "best"}
     legend = ax.legend(handles=_legend(table, alpha, zero), fontsize="small", frameon=False, handletextpad=0.2, **place)
@@ -124,7 +126,7 @@ def _compared(adata: AnnData | MuData, group: str | None, key: str) -> tuple[str
             f"nodes in uns[{key!r}]['rank_nodes'] were not compared with controls: run e2t.tl.rank_nodes first"
         )
     groups = ranked["group"].astype(str)
-    name = groups.iloc[0] if group is None else check_names("group", str(group), groups.unique())[0]
+    name = groups.iloc[0] if group is None else check_name("group", group, groups.unique())
     table = ranked[groups == name]
     table = table[np.isfinite(table[list(NEEDS)].to_numpy(dtype=float)).all(axis=1)]
     if table.empty:

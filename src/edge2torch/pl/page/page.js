@@ -10,7 +10,7 @@
     container: element("network"),
     elements: { nodes: network.nodes, edges: network.edges },
     layout: { name: "preset" },
-    minZoom: 0.02,
+    minZoom: 0.001, // thousands of nodes fit, too
     maxZoom: 6,
     boxSelectionEnabled: false,
     style: [
