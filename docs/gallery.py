@@ -80,7 +80,7 @@ def plots(adata: ad.AnnData) -> dict[str, Callable[[], object]]:
         "graph_path": lambda: pl.graph(adata, path=["CD79A", "B"], n_paths=5, edges="score"),
         "flow": lambda: pl.flow(adata, group="B"),
         "controls": lambda: pl.controls(adata, group="B"),
-        "stability": lambda: pl.stability(adata, group="B", n_nodes=12),
+        "stability": lambda: pl.stability(adata, groups="B", n_nodes=12),
         "perturb": lambda: pl.perturb(adata),
         "confusion": lambda: pl.confusion(adata),
         "history": lambda: pl.history(adata),

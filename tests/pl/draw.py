@@ -41,7 +41,7 @@ PICTURES = {
     "nodes_dot": (e2t.pl.nodes, {"n_nodes": 2, "kind": "dot"}),
     "perturb": (e2t.pl.perturb, {}),
     "rank_nodes": (e2t.pl.rank_nodes, {"n_nodes": 5}),
-    "stability": (e2t.pl.stability, {"group": GROUP}),
+    "stability": (e2t.pl.stability, {"groups": GROUP}),
     "volcano": (e2t.pl.volcano, {"group": GROUP}),
 }
 

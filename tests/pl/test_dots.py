@@ -15,7 +15,7 @@ from edge2torch import Edge2TorchError
 
 def drawn(ax):
     """Rows, columns, colour values, sizes and rims of the dots."""
-    (dots,) = ax.collections
+    dots = ax.collections[0]  # then the signs of negative ones
     shape = len(ax.get_yticks()), len(ax.get_xticks())
     rims = np.array([to_hex(colour) == "#000000" for colour in dots.get_edgecolor()]).reshape(shape)
     return np.asarray(dots.get_array()).reshape(shape), dots.get_sizes().reshape(shape), rims

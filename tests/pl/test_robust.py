@@ -90,7 +90,7 @@ def test_long_groups_are_beside_how_much_replicates_agree(everything):
     said = {**adata.uns["e2t"]["rank_nodes_models"]}
     said["group"] = np.array([name if group == "0" else group for group in said["group"]], dtype=object)
     adata.uns["e2t"] = {**adata.uns["e2t"], "rank_nodes": ranked, "rank_nodes_models": said}
-    ax = e2t.pl.stability(adata, group=name)
+    ax = e2t.pl.stability(adata, groups=name)
     ax.figure.canvas.draw()
     group, beside = ax.texts[:2]
     assert group.get_text().startswith("a cluster")

@@ -24,7 +24,7 @@ def replicates_in(ax):
 
 @pytest.mark.parametrize("group", ["0", "5"])
 def test_dots_are_the_ranks_in_each_replicate(everything, group):
-    ax = e2t.pl.stability(everything, group=group, n_nodes=6)
+    ax = e2t.pl.stability(everything, groups=group, n_nodes=6)
     z, nodes = z_of(everything, group)
     best = e2t.get.rank_nodes(everything, group).head(6)
     ranks = rankdata(-z, method="ordinal", axis=0)[[nodes.index(node) for node in best["node"]]]
@@ -39,7 +39,7 @@ def test_dots_are_the_ranks_in_each_replicate(everything, group):
 
 
 def test_groups_in_given_order(everything):
-    ax = e2t.pl.stability(everything, group=["3", "1"], n_nodes=2)
+    ax = e2t.pl.stability(everything, groups=["3", "1"], n_nodes=2)
     assert [text.get_text() for text in ax.texts if text.get_weight() == "bold"] == ["3", "1"]
     expected = [label for g in "31" for label in e2t.get.rank_nodes(everything, g)["label"].head(2)]
     assert [label.get_text() for label in ax.get_yticklabels()] == expected
@@ -59,7 +59,7 @@ def test_rows_have_one_size_and_none_is_cut_off(everything):
 
 def test_all_nodes_there_are(everything):
     hidden = (everything.uns["e2t"]["nodes"]["kind"] == "hidden").sum()
-    ax = e2t.pl.stability(everything, group="0", n_nodes=100_000)
+    ax = e2t.pl.stability(everything, groups="0", n_nodes=100_000)
     assert len(ax.get_yticks()) == hidden
 
 
@@ -77,8 +77,8 @@ def test_one_replicate_says_nothing(hallmark):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"group": ["0", "T"]}, "1 of 2 group do not exist: 'T'"),
-        ({"group": []}, "group is empty"),
+        ({"groups": ["0", "T"]}, "1 of 2 groups do not exist: 'T'"),
+        ({"groups": []}, "groups is empty"),
         ({"n_nodes": 0}, "n_nodes=0 must be a whole number"),
     ],
 )
@@ -95,4 +95,4 @@ def test_groups_that_were_not_compared_are_left_out(everything):
     assert "0" not in [text.get_text() for text in e2t.pl.stability(adata).texts if text.get_weight() == "bold"]
     plt.close("all")
     with pytest.raises(Edge2TorchError, match="no node of these groups was compared"):
-        e2t.pl.stability(adata, group="0")
+        e2t.pl.stability(adata, groups="0")

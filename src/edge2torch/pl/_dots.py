@@ -14,7 +14,7 @@ from matplotlib.transforms import ScaledTranslation
 from edge2torch import _keys
 from edge2torch.get import nodes as get_nodes
 from edge2torch.get._choose import of_ranking
-from edge2torch.pl._matrix import BAR, ROW
+from edge2torch.pl._matrix import BAR, PALE, ROW
 from edge2torch.pl._text import points
 
 if TYPE_CHECKING:
@@ -128,6 +128,9 @@ def draw_dots(
         edgecolors=np.where(rim, "black", "0.75").tolist(),
         linewidths=np.where(rim, 1.0, 0.4).tolist(),
     )
+    # greys of both signs look the same
+    low = values[row, column] < -PALE * float(norm.vmax or 0)
+    ax.scatter(column[low] + 0.5, row[low] + 0.5, s=14, marker="_", color="black", linewidths=0.8)
     ax.set_xlim(0, values.shape[1])
     _explain(ax, sizes)
     return dots

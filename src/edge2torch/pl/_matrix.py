@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox
 
 from edge2torch.pl._figure import ink, new_axes
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 #: in inches, for the usual font of 10 points: a column and a row of the matrix; width and height of the colour bar;
 #: what is needed above and below the matrix besides the names of the groups, and on both sides besides the labels
 COLUMN, ROW, BAR, ABOVE, BELOW, BESIDE = 0.3, 0.21, (0.13, 1.25), 0.25, 0.35, (0.2, 1.35)
+#: share of the darkest colour below which a cell is pale, whatever its sign
+PALE = 0.03
+HATCH = "////"
 
 
 def matrix_axes(
@@ -69,6 +73,30 @@ def add_colour_bar(ax: Axes, mesh: QuadMesh, label: str) -> Axes:
     bar.ax.tick_params(labelsize=size)
     bar.outline.set_visible(False)
     return place
+
+
+def hatch_rarer_sign(ax: Axes, mesh: QuadMesh, values: npt.NDArray[np.float64], bar: Axes) -> None:
+    """Hatch the cells of that sign which fewer have, and its half of the colour bar: greys of both look the same.
+
+    Parameters
+    ----------
+    ax, mesh
+        The matrix.
+    values
+        What is drawn, (rows, columns).
+    bar
+        Axes of its colour bar.
+    """
+    low, high = mesh.get_clim()
+    pale = PALE * max(abs(low), abs(high))
+    fewer = 1 if (values > pale).sum() < (values < -pale).sum() else -1
+    hatched = fewer * values > pale
+    if not hatched.any():
+        return
+    look: dict[str, Any] = {"facecolor": "none", "edgecolor": "0.55", "linewidth": 0, "hatch": HATCH}
+    for row, column in zip(*np.nonzero(hatched), strict=True):
+        ax.add_patch(Rectangle((column, row), 1, 1, **look))
+    bar.add_patch(Rectangle((0, 0), 1, high if fewer > 0 else low, transform=bar.get_yaxis_transform(), **look))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from edge2torch.get._choose import (
 )
 from edge2torch.pl._dots import HEIGHT, draw_dots, find_sizes
 from edge2torch.pl._figure import DIVERGING, centred, finish, score_label
-from edge2torch.pl._matrix import add_colour_bar, mark, matrix_axes, name_axes
+from edge2torch.pl._matrix import add_colour_bar, hatch_rarer_sign, mark, matrix_axes, name_axes
 from edge2torch.pl._text import points, wrap_all
 
 if TYPE_CHECKING:
@@ -140,6 +140,8 @@ def nodes(
         drawn = draw_dots(ax, shown.to_numpy().T, sizes, chosen, cmap=cmap, norm=norm)
     name_axes(ax, labels, columns, name)
     bar = add_colour_bar(ax, drawn, score_label(adata, key) if values == "score" else "z")
+    if sizes is None:
+        hatch_rarer_sign(ax, drawn, shown.to_numpy().T, bar)
     if nodes is None:
         if sizes is None:
             mark(ax, drawn, chosen)

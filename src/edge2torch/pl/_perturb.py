@@ -14,7 +14,7 @@ from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get._choose import check_names, labels_of
 from edge2torch.get._perturb import perturb as get_perturb
 from edge2torch.pl._figure import DIVERGING, centred, finish
-from edge2torch.pl._matrix import add_colour_bar, mark, matrix_axes, name_axes
+from edge2torch.pl._matrix import add_colour_bar, hatch_rarer_sign, mark, matrix_axes, name_axes
 from edge2torch.pl._text import points, wrap, wrap_all
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ def perturb(
     name_axes(ax, labels, columns, str(by) if changes.columns.name == "group" else "output")
     of = f" of {target if isinstance(target, str) else 'output'}"
     bar = add_colour_bar(ax, mesh, wrap(f"mean change{of}{' (logit)' if 'change_proba' in table else ''}", 22, 2))
+    hatch_rarer_sign(ax, mesh, changes.to_numpy(), bar)
     if chosen is not None:
         mark(ax, mesh, chosen.to_numpy())
         bar.text(0, -0.08, f"• top {n_nodes}", va="top", transform=bar.transAxes, fontsize=points("small"))

@@ -41,7 +41,7 @@ START = 0.75
 def stability(
     adata: AnnData | MuData,
     *,
-    group: str | Sequence[str] | None = None,
+    groups: str | Sequence[str] | None = None,
     n_nodes: int = 3,
     key: str = _keys.DEFAULT,
     figsize: tuple[float, float] | None = None,
@@ -58,7 +58,7 @@ def stability(
     ----------
     adata
         With a result of :func:`edge2torch.tl.rank_nodes`, and several replicates.
-    group
+    groups
         Groups to show, in this order; ``None`` for all.
     n_nodes
         Nodes per group: those with the highest ``z``.
@@ -90,7 +90,7 @@ def stability(
     >>> e2t.tl.fit(adata, "bulk_labels", n_replicates=2, max_epochs=2, progress_bar=False)
     >>> e2t.tl.control(adata, "rewired", n=2, progress_bar=False)
     >>> e2t.tl.rank_nodes(adata, n_steps=5)
-    >>> ax = e2t.pl.stability(adata, group=["CD19+ B", "CD56+ NK"], n_nodes=2)
+    >>> ax = e2t.pl.stability(adata, groups=["CD19+ B", "CD56+ NK"], n_nodes=2)
     >>> len(ax.get_yticks())
     4
     """
@@ -104,13 +104,14 @@ def stability(
             "n_replicates=5, and e2t.tl.rank_nodes again"
         )
     table = get_ranked(adata, key=key).astype({"group": str, "node": str})
-    groups = table["group"].unique().tolist() if group is None else check_names("group", group, table["group"].unique())
+    known = table["group"].unique().tolist()
+    shown = known if groups is None else check_names("groups", groups, known)
     table = table.dropna(subset=["z", "stability"])
-    if not table["group"].isin(groups).any():
+    if not table["group"].isin(shown).any():
         raise Edge2TorchError(
             "no node of these groups was compared with controls: all z are missing, as for groups with a single donor"
         )
-    blocks = [_Block.of(adata, key, own, n_nodes) for _, own in _parts(table, groups)]
+    blocks = [_Block.of(adata, key, own, n_nodes) for _, own in _parts(table, shown)]
     label_of = labels_of(adata, key)
     names = wrap_all([label_of[node] for block in blocks for node in block.nodes], AT_ROW, 1)
     if ax is None:
