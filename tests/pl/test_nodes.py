@@ -229,3 +229,21 @@ def test_bad_input(hallmark, arguments, message):
     with pytest.raises(Edge2TorchError, match=message):
         e2t.pl.nodes(hallmark, **arguments)
     assert not plt.get_fignums()
+
+
+def hatched(ax):
+    """Rows and columns of cells that are hatched."""
+    return {tuple(map(int, patch.get_xy())) for patch in ax.patches if patch.get_hatch()}
+
+
+def test_the_rarer_sign_is_hatched(hallmark):
+    """Also in print without colours, signs can be told apart: by the colour bar, whose half is hatched, too."""
+    ax = e2t.pl.nodes(hallmark, n_nodes=8)
+    mesh = ax.collections[0]
+    values = np.ma.asarray(mesh.get_array()).reshape(len(ax.get_yticks()), len(ax.get_xticks()))
+    pale = 0.03 * np.abs(values).max()
+    assert (values > pale).sum() > (values < -pale).sum() > 0
+    assert hatched(ax) == {(column, row) for row, column in zip(*np.nonzero(values < -pale), strict=True)}
+    (bar,) = ax.child_axes
+    (half,) = [patch for patch in bar.patches if patch.get_hatch()]
+    assert (half.get_y(), half.get_height()) == (0, mesh.get_clim()[0])

@@ -90,11 +90,8 @@ def hatch_rarer_sign(ax: Axes, mesh: QuadMesh, values: npt.NDArray[np.float64], 
     low, high = mesh.get_clim()
     pale = PALE * max(abs(low), abs(high))
     fewer = 1 if (values > pale).sum() < (values < -pale).sum() else -1
-    hatched = fewer * values > pale
-    if not hatched.any():
-        return
     look: dict[str, Any] = {"facecolor": "none", "edgecolor": "0.55", "linewidth": 0, "hatch": HATCH}
-    for row, column in zip(*np.nonzero(hatched), strict=True):
+    for row, column in zip(*np.nonzero(fewer * values > pale), strict=True):
         ax.add_patch(Rectangle((column, row), 1, 1, **look))
     bar.add_patch(Rectangle((0, 0), 1, high if fewer > 0 else low, transform=bar.get_yaxis_transform(), **look))
 
