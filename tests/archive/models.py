@@ -1,13 +1,8 @@
-"""Write files that later versions have to read: ``python tests/io/write_archive.py``, once for each release.
-
-Makes ``tests/io/archive/<version>/`` with a model of every backend, and next to each a JSON with features and outputs,
-names, weights and settings. What has been written stays: a folder that is there already is an error.
-"""
+"""Models of every backend, and what they compute."""
 
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +10,6 @@ import torch
 
 import edge2torch as e2t
 
-ARCHIVE = Path(__file__).parent / "archive"
 EDGES = pd.DataFrame(
     [
         ("gene/1", "TF α", "positive", 0.5),
@@ -48,8 +42,7 @@ MODELS = {
 
 
 def write(folder: Path) -> None:
-    """Write models, and what they compute, into a new folder."""
-    folder.mkdir(parents=True)
+    """Write models and, in JSON, features and outputs, names, weights and settings."""
     torch.manual_seed(0)
     x = torch.randn(4, 3, dtype=torch.float64)
     for backend, (edges, options) in MODELS.items():
@@ -70,7 +63,3 @@ def write(folder: Path) -> None:
         }
         text = json.dumps(expected, indent=1, ensure_ascii=False)
         (folder / f"{backend}.json").write_text(text + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    write(ARCHIVE / version("edge2torch"))

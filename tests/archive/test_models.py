@@ -14,8 +14,8 @@ import torch
 from edge2torch import get_edge_weights, interpret_model
 from edge2torch.io import load_model
 
-ARCHIVE = Path(__file__).parent / "archive"
-FILES = sorted(ARCHIVE.glob("*/*.safetensors"))
+HERE = Path(__file__).parent
+FILES = sorted(HERE.glob("*/*.safetensors"))
 
 
 def test_there_are_files():
@@ -51,12 +51,14 @@ def test_read(path):
 
 def test_writer(tmp_path):
     """It writes the same again, and never into a folder that is there."""
-    write = runpy.run_path(str(Path(__file__).parent / "write_archive.py"))["write"]
-    with torch.random.fork_rng():
-        write(tmp_path / "one")
-        write(tmp_path / "two")
-    names = sorted(path.name for path in (tmp_path / "one").iterdir())
+    write = runpy.run_path(str(HERE / "models.py"))["write"]
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+        with torch.random.fork_rng():
+            write(folder)
+    names = sorted(path.name for path in folders[0].iterdir())
     assert len(names) == 6
-    assert all((tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes() for name in names)
+    assert all((folders[0] / name).read_bytes() == (folders[1] / name).read_bytes() for name in names)
     with pytest.raises(FileExistsError):
-        write(tmp_path / "one")
+        runpy.run_path(str(HERE / "write.py"))["write"](folders[0])
