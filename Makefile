@@ -10,6 +10,11 @@ BIN := $(VENV)/bin
 BENCH := .venv-bench
 # The viewer that test-viewers starts: it needs exactly one version of NumPy.
 VIEWERS := .venv-viewers
+# The oldest versions that pyproject.toml allows, and the newest that there are.
+LOWEST := .venv-lowest
+NEWEST := .venv-newest
+# What is in the wheel, and no more.
+WHEEL := .venv-wheel
 CHROMIUM ?=
 INSTALL := $(BIN)/python -m pip install $(PIP_ARGS) --disable-pip-version-check -c constraints.txt
 # Needs the pip that constraints.txt names, so pip comes first.
@@ -18,7 +23,7 @@ INSTALL_HERE = $(INSTALL) --build-constraint constraints.txt -e .
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types imports pytest test-viewers chromium bench docs notebooks priors build clean
+.PHONY: help demo test lint format types imports pytest test-viewers chromium test-lowest test-newest test-wheel bench docs notebooks priors build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,6 +62,23 @@ chromium:
 	    echo "or say where Chromium or Chrome is: make test-viewers CHROMIUM=/path/to/it" >&2; exit 1; \
 	  fi; }
 
+# Old packages on a new Python, and new ones that we have not seen, warn of things that are not ours to mend.
+TEST_OTHERS := -m pytest -n logical --maxprocesses 4 --dist worksteal -o filterwarnings=default --ignore=tests/tutorials
+
+test-lowest: $(LOWEST)/.made ## tests with the oldest versions that are allowed (needs several GB)
+	MPLBACKEND=Agg $(ONE_THREAD) $(LOWEST)/bin/python $(TEST_OTHERS)
+
+test-newest: $(NEWEST)/.made ## tests with the newest versions of all packages (make test-newest PYTHON=python3.13)
+	MPLBACKEND=Agg $(ONE_THREAD) $(NEWEST)/bin/python $(TEST_OTHERS)
+
+test-wheel: build ## the demo with what pip installs from the wheel, and no optional package
+	rm -rf $(WHEEL)
+	$(PYTHON) -m venv $(WHEEL)
+	$(WHEEL)/bin/python -m pip install $(PIP_ARGS) --disable-pip-version-check -c constraints.txt dist/*.whl
+	$(WHEEL)/bin/python -m pip check
+	$(WHEEL)/bin/python -W error -c "import edge2torch"
+	MPLBACKEND=Agg $(WHEEL)/bin/python tutorials/demo.py --out dist/demo
+
 bench: $(VENV)/.runtime $(BENCH)/.peers ## measure speed beside other packages, write docs/speed.md
 	$(ONE_THREAD) $(BIN)/python tests/bench/speed.py --peers $(BENCH)/bin/python
 
@@ -70,10 +92,11 @@ priors: $(VENV)/.priors ## build the prior tables in data/ again (on Debian 12)
 	$(BIN)/python data/build.py
 
 build: $(VENV)/.dev ## make sdist and wheel in dist/
+	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 
-clean: ## remove .venv, .venv-bench, .venv-viewers, caches and whatever was built
-	rm -rf $(VENV) $(BENCH) $(VIEWERS) build dist demo_output docs/_api docs/_build docs/_pages docs/_tutorials .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## remove the environments, caches and whatever was built
+	rm -rf $(VENV) $(BENCH) $(VIEWERS) $(LOWEST) $(NEWEST) $(WHEEL) build dist demo_output docs/_api docs/_build docs/_pages docs/_tutorials .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests data -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Parts of test run in this order, also under make -j.
@@ -115,6 +138,19 @@ $(VENV)/.viewers: $(VENV)/.dev
 $(VIEWERS)/.cellxgene: tests/viewers/requirements.txt
 	$(PYTHON) -m venv $(VIEWERS) || { rm -rf $(VIEWERS); exit 1; }
 	$(VIEWERS)/bin/python -m pip install $(PIP_ARGS) --disable-pip-version-check -r $<
+	@touch $@
+
+# pip always takes the newest, so uv installs; its options come from the environment (UV_INDEX_URL and others).
+$(LOWEST)/.made: pyproject.toml
+	$(PYTHON) -m venv $(LOWEST) || { rm -rf $(LOWEST); exit 1; }
+	$(LOWEST)/bin/python -m pip install $(PIP_ARGS) --disable-pip-version-check uv
+	$(LOWEST)/bin/uv pip install --python $(LOWEST)/bin/python --resolution lowest-direct -e ".[all]" --group test
+	@touch $@
+
+$(NEWEST)/.made: pyproject.toml
+	$(PYTHON) -m venv $(NEWEST) || { rm -rf $(NEWEST); exit 1; }
+	$(NEWEST)/bin/python -m pip install $(PIP_ARGS) --disable-pip-version-check --upgrade pip
+	$(NEWEST)/bin/python -m pip install $(PIP_ARGS) --disable-pip-version-check --upgrade -e ".[all]" --group test
 	@touch $@
 
 $(BENCH)/.peers: tests/bench/peers.txt constraints.txt | $(BIN)/python
