@@ -12,11 +12,11 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge2torch import Edge2TorchError
-from edge2torch.prior.identifiers import canonical_symbols, symbols_of_ensembl, symbols_of_uniprot
+from edge2torch.prior.identifiers import canonical_symbols, symbols_of_uniprot
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -147,7 +147,6 @@ def test_the_index_of_a_series_does_not_matter():
 def test_nothing_in_nothing_out():
     assert canonical_symbols([]).to_dict("list") == {"name": [], "symbol": [], "found": []}
     assert symbols_of_uniprot([]).to_dict("list") == {"accession": [], "symbol": []}
-    assert symbols_of_ensembl([]).to_dict("list") == {"ensembl": [], "symbol": []}
 
 
 def test_answers_may_be_changed():
@@ -156,7 +155,7 @@ def test_answers_may_be_changed():
     assert canonical_symbols(["CTGF"])["symbol"].tolist() == ["CCN2"]
 
 
-@pytest.mark.parametrize("ask", [canonical_symbols, symbols_of_ensembl, symbols_of_uniprot])
+@pytest.mark.parametrize("ask", [canonical_symbols, symbols_of_uniprot])
 @pytest.mark.parametrize(
     ("names", "message"),
     [
@@ -181,16 +180,6 @@ def test_proteins_equal_a_naive_search(accessions):
     ]
     answer = symbols_of_uniprot(accessions)
     assert list(zip(answer["accession"], answer["symbol"], strict=True)) == expected
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.one_of(VERSIONED, st.text())))
-@example(["ENSG00000277251.17", "ENSG00000285962.17", "ENSG00000277251"])  # the second has two symbols
-def test_ensembl_ids_equal_a_naive_search(ids):
-    plain = {identifier: identifier.removesuffix("_PAR_Y").partition(".")[0] for identifier in ids}
-    expected = [(one, symbol) for one, known in plain.items() for symbol in sorted(ENSEMBL.get(known, []))]
-    answer = symbols_of_ensembl(ids)
-    assert list(zip(answer["ensembl"], answer["symbol"], strict=True)) == expected
 
 
 def test_tables_are_not_read_at_import():

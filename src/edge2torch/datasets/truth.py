@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from edge2torch.datasets.active import Active
 from edge2torch.datasets.network import Network, Positions, shared_with
 
-ACTIVE, DECOY, HUB, OTHER = ROLES = ("active", "decoy", "hub", "other")
+ACTIVE, DECOY, HUB, OTHER = ("active", "decoy", "hub", "other")
 #: how many doublings of degree or reach a decoy may differ more if it shares no genes with active nodes, instead of all
 SHARED_COST = 4.0
 

@@ -76,34 +76,6 @@ def canonical_symbols(names: Iterable[str]) -> pd.DataFrame:
     )
 
 
-def symbols_of_ensembl(ids: Iterable[str]) -> pd.DataFrame:
-    """Find the current symbols of Ensembl gene ids, all of them where ``canonical_symbols`` calls an id ambiguous.
-
-    Parameters
-    ----------
-    ids
-        Human Ensembl gene ids, with or without version.
-
-    Returns
-    -------
-    ``ensembl`` (as given, each once) and ``symbol``; ids without a symbol have no row.
-
-    Raises
-    ------
-    Edge2TorchError
-        If ``ids`` is one text, or holds something else than text.
-
-    Examples
-    --------
-    >>> symbols_of_ensembl(["ENSG00000198851.7", "ENSG00000273772"])
-                 ensembl symbol
-    0  ENSG00000198851.7   CD3E
-    1    ENSG00000273772   SMN1
-    2    ENSG00000273772   SMN2
-    """
-    return _pairs(_texts("ids", ids), _table("ensembl"), _VERSION)
-
-
 def symbols_of_uniprot(accessions: Iterable[str]) -> pd.DataFrame:
     """Find the current symbols of the genes that code for human proteins.
 
@@ -127,7 +99,11 @@ def symbols_of_uniprot(accessions: Iterable[str]) -> pd.DataFrame:
     >>> symbols_of_uniprot(["P07766", "P07766-2", "P62805"]).groupby("accession").size().to_dict()
     {'P07766': 1, 'P07766-2': 1, 'P62805': 14}
     """
-    return _pairs(_texts("accessions", accessions), _table("uniprot"), _ISOFORM)
+    given = _texts("accessions", accessions).drop_duplicates()
+    asked = pd.DataFrame({"accession": given, "protein": given.str.replace(_ISOFORM, r"\1", regex=True)})
+    table = _table("uniprot").rename(columns={"accession": "protein"})
+    # An inner join may shuffle rows where a protein is asked for twice and has several genes; a left one does not.
+    return asked.merge(table, how="left").dropna(subset="symbol", ignore_index=True)[["accession", "symbol"]]
 
 
 def _texts(argument: str, values: Iterable[str]) -> pd.Series:
@@ -141,16 +117,6 @@ def _texts(argument: str, values: Iterable[str]) -> pd.Series:
             "missing values, and turn numbers into text"
         )
     return pd.Series(items, dtype=str)
-
-
-def _pairs(given: pd.Series, table: pd.DataFrame, suffix: str) -> pd.DataFrame:
-    """Join what was given, each once, with a table of identifier and symbol."""
-    identifier = table.columns[0]
-    each = given.drop_duplicates()
-    asked = pd.DataFrame({"given": each, identifier: each.str.replace(suffix, r"\1", regex=True)})
-    # An inner join may shuffle rows where the same id is asked for twice and has several symbols; a left one does not.
-    joined = asked.merge(table, on=identifier, how="left").dropna(subset="symbol", ignore_index=True)
-    return joined.drop(columns=identifier).rename(columns={"given": identifier})
 
 
 @cache
