@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from edge2torch.nn.state import evaluating, seeded
+from edge2torch.nn.state import WORTH_SHARING, evaluating, few_threads, seeded
 
 
 def mixed_modes() -> nn.Module:
@@ -97,3 +97,28 @@ def test_seed_that_a_generator_refuses(seed):
     with pytest.raises((ValueError, TypeError)), seeded(seed):
         pass
     assert draws() == expected_next
+
+
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("n_cells", "n_threads"), [(WORTH_SHARING // 110, 1), (WORTH_SHARING // 110 + 1, 3)])
+def test_few_threads_for_small_operations(three_threads, n_cells, n_threads):
+    with few_threads(nn.Linear(10, 10), n_cells):
+        assert torch.get_num_threads() == n_threads
+    assert torch.get_num_threads() == 3
+
+
+def test_threads_are_as_before_after_an_error(three_threads):
+    def fail() -> None:
+        assert torch.get_num_threads() == 1
+        raise KeyError
+
+    with pytest.raises(KeyError), evaluating(mixed_modes()):
+        fail()
+    assert torch.get_num_threads() == 3

@@ -12,6 +12,7 @@ import torch
 
 from edge2torch.cells import batches
 from edge2torch.nn import Perturbations, output_changes
+from edge2torch.nn.state import few_threads
 from edge2torch.training import CLASSES, NUMBERS
 
 if TYPE_CHECKING:
@@ -126,16 +127,19 @@ def effects_of(replicates: Sequence[EdgeModel], cells: Cells, perturbations: Per
     totals = torch.zeros(3, *shape, dtype=torch.float64)
     per_cell = np.zeros((len(cells) if asked.per_cell else 0, n_outputs), dtype=np.float32)
     member = np.asarray(asked.groups.codes)[:, None] == np.arange(n_groups)
-    for rows, (x, *_) in batches(cells, asked.batch_size, asked.rows).numbered():
-        into_groups = torch.from_numpy(member[rows].astype(np.float32))
-        with torch.no_grad():
-            before = torch.stack([model(x).T for model in replicates])
-        for which, changes in output_changes(replicates, x, perturbations):
-            change = changes.mean(dim=0)
-            if asked.per_cell:
-                per_cell[rows] = change[0].T.numpy()
-            for total, values in zip(totals, [change, *_of_probabilities(before, changes, asked.task)], strict=False):
-                total[which] += (values @ into_groups).transpose(1, 2)
+    with few_threads(replicates[0], asked.batch_size):
+        for rows, (x, *_) in batches(cells, asked.batch_size, asked.rows).numbered():
+            into_groups = torch.from_numpy(member[rows].astype(np.float32))
+            with torch.no_grad():
+                before = torch.stack([model(x).T for model in replicates])
+            for which, changes in output_changes(replicates, x, perturbations):
+                change = changes.mean(dim=0)
+                if asked.per_cell:
+                    per_cell[rows] = change[0].T.numpy()
+                for total, values in zip(
+                    totals, [change, *_of_probabilities(before, changes, asked.task)], strict=False
+                ):
+                    total[which] += (values @ into_groups).transpose(1, 2)
     n_cells = member[asked.rows].sum(axis=0)
     change, proba, switched = (totals / torch.from_numpy(n_cells)[:, None]).numpy()
     if asked.task == NUMBERS:

@@ -19,6 +19,7 @@ from lightning.pytorch import callbacks
 
 from edge2torch._notes import caller_level
 from edge2torch.errors import Edge2TorchError
+from edge2torch.nn.state import few_threads
 from edge2torch.training.epochs import Epochs, Interrupted
 from edge2torch.training.progress import Progress
 
@@ -95,7 +96,8 @@ def train(
         **given,
         "callbacks": called,
     }
-    with _quiet_lightning(), _memory_hint(), _stop_on_interrupt(epochs):
+    threads = few_threads(learner.models[0], train_cells.batch_size)
+    with _quiet_lightning(), _memory_hint(), _stop_on_interrupt(epochs), threads:
         trainer = _make_trainer(arguments)
         start = checkpoint.find(resume, trainer.max_epochs) if checkpoint else None
         try:
