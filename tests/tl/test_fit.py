@@ -254,6 +254,37 @@ def test_counts_are_warned_of(adata):
     assert caught[0].filename == __file__, "the warning points at the caller"
 
 
+@pytest.mark.parametrize("call", [e2t.tl.predict, e2t.tl.interpret, e2t.tl.rank_nodes, e2t.tl.perturb])
+def test_counts_for_a_model_of_log_values_are_warned_of(adata, call):
+    counts = np.random.default_rng(0).poisson(9, adata.shape).astype(np.float32)
+    counts[0, 0] = 40
+    arguments = {"nodes": "all"} if call is e2t.tl.perturb else {}
+    e2t.tl.fit(adata, "kind", **QUICK)
+    if call is e2t.tl.rank_nodes:
+        e2t.tl.control(adata, n=2, progress_bar=False)
+        arguments = {"progress_bar": False}
+    query = adata.copy()
+    query.X = counts
+    with pytest.warns(UserWarning, match="look like raw counts, and those that the model was trained on did not"):
+        call(query, **arguments)
+    with pytest.warns(UserWarning, match="looks like raw counts"):
+        e2t.tl.fit(query, "kind", **QUICK)
+    assert query.uns["e2t"]["params"]["fit"]["counts"]
+    e2t.tl.predict(query)  # no warning
+    query.X = np.log1p(counts)
+    with pytest.warns(UserWarning, match="these cells are none: call e2t.tl.fit again"):
+        e2t.tl.interpret(query)
+
+
+def test_counts_are_seen_beside_genes_that_are_filled(adata):
+    e2t.tl.fit(adata, "kind", **QUICK)
+    query = adata[:, adata.var_names != e2t.get.model(adata)[1].feature_names[0]].copy()
+    query.X = np.full(query.shape, 40.0, dtype=np.float32)
+    with pytest.warns(UserWarning, match="look like raw counts") as caught:
+        e2t.tl.predict(query, adata, min_coverage=0.5)
+    assert caught[0].filename == __file__
+
+
 def test_settings_reach_the_model_and_the_trainer(adata):
     from lightning.pytorch.callbacks import Callback
     from torch import nn

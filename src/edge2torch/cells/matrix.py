@@ -140,8 +140,20 @@ def _lowest(rows: Any) -> npt.NDArray[Any]:
     return np.asarray(lowest.toarray() if is_sparse(lowest) else lowest).ravel()
 
 
+def is_whole(matrix: Any, least: float = 0) -> bool:
+    """Whether the first cells hold whole numbers only, none negative, of which the highest exceeds a number."""
+    values = _first(matrix)
+    whole = values.size and values.min() >= 0 and np.array_equal(values, np.round(values))
+    return bool(whole and values.max() > least)
+
+
+def is_counts(matrix: Any) -> bool:
+    """Whether a matrix looks like raw counts: whole numbers of which some are large."""
+    return is_whole(matrix, least=20)
+
+
 def warn_if_counts(matrix: Any, where: str) -> None:
-    """Warn if a matrix looks like raw counts: whole numbers of which some are large.
+    """Warn if a matrix looks like raw counts.
 
     Parameters
     ----------
@@ -150,12 +162,15 @@ def warn_if_counts(matrix: Any, where: str) -> None:
     where
         What to call it in the warning.
     """
-    rows = read(matrix, 0, min(SAMPLE, matrix.shape[0]))
-    values = rows.data if is_sparse(rows) else rows.ravel()
-    if values.size and values.min() >= 0 and values.max() > 20 and np.array_equal(values, np.round(values)):
+    if is_counts(matrix):
         warnings.warn(
-            f"{where} looks like raw counts (whole numbers up to {values.max():.0f}); networks train and explain "
-            "better on log values: sc.pp.normalize_total(adata), then sc.pp.log1p(adata)",
+            f"{where} looks like raw counts (whole numbers up to {_first(matrix).max():.0f}); networks train and "
+            "explain better on log values: sc.pp.normalize_total(adata), then sc.pp.log1p(adata)",
             UserWarning,
             stacklevel=caller_level(),
         )
+
+
+def _first(matrix: Any) -> npt.NDArray[Any]:
+    rows = read(matrix, 0, min(SAMPLE, matrix.shape[0]))
+    return np.asarray(rows.data if is_sparse(rows) else rows.ravel())

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from edge2torch._checks import check_number, check_seed, check_whole
-from edge2torch.cells import Cells, LoadedCells, batches, gene_means, is_mudata, modalities, warn_if_counts
+from edge2torch.cells import Cells, LoadedCells, batches, gene_means, is_counts, is_mudata, modalities, warn_if_counts
 from edge2torch.compile import CompileArtifact, compile_graph
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.graph import add_outputs
@@ -57,6 +57,8 @@ class Learned:
         All cells, as the model reads them.
     means
         Mean of every input over the training cells, (inputs,).
+    counts
+        Whether the cells looked like raw counts.
     each
         What each replicate predicts: probabilities or numbers, (replicates, cells, outputs) in the order of the names
         of the target.
@@ -71,6 +73,7 @@ class Learned:
     history: pd.DataFrame
     cells: Cells | LoadedCells
     means: npt.NDArray[np.float64]
+    counts: bool
     each: npt.NDArray[np.floating]
     interrupted: bool = False
 
@@ -156,6 +159,7 @@ def learn(
                 "pass adata.to_memory()"
             )
         means = gene_means(held, np.flatnonzero(training))
+        counts = is_counts(held.head())
         _warn_if_counts(adata, held, settings)
         learner = Learner(
             models,
@@ -185,7 +189,7 @@ def learn(
         )
     said = predict([model.cpu() for model in models], held, target.task)[:, :, position]
     each = scale.restore(said) if target.task == NUMBERS else said
-    return Learned(models, artifact, output_of, scale, history, held, means, each, learner.interrupted)
+    return Learned(models, artifact, output_of, scale, history, held, means, counts, each, learner.interrupted)
 
 
 def _compile(edges: pd.DataFrame, settings: Mapping[str, Any]) -> tuple[list[EdgeModel], CompileArtifact]:

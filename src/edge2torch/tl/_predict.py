@@ -77,7 +77,7 @@ def predict(
     if cells is None:
         held = fitted_cells(adata, artifact.feature_names, fit_params, **known)
     else:
-        held = loaded_cells(adata, cells, artifact.feature_names, **known)
+        held = loaded_cells(adata, cells, artifact.feature_names, fit_params, **known)
     label_of = dict(zip(nodes["node"], nodes["label"], strict=True))
     names = [str(name) for name in fit_params["outputs"]]
     order = [[label_of[node] for node in artifact.output_nodes].index(name) for name in names]

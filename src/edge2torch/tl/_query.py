@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from edge2torch._notes import note
-from edge2torch.cells import Cells, LoadedCells, choose_matrix, feature_names, matrix_names
+from edge2torch._notes import caller_level, note
+from edge2torch.cells import Cells, LoadedCells, choose_matrix, feature_names, is_counts, is_whole, matrix_names
 from edge2torch.errors import Edge2TorchError, some
 
 if TYPE_CHECKING:
@@ -88,13 +89,16 @@ def fitted_cells(
     where = _where(use_raw=use_raw)
     wanted, fill = _find(matrix_names(adata, use_raw), features, nodes, min_coverage, where)
     matrix, names = choose_matrix(adata, None if layer is None else str(layer), use_raw, wanted)
-    return _noted(Cells(matrix, list(names), features, where=where, fill=fill), wanted, where)
+    cells = _noted(Cells(matrix, list(names), features, where=where, fill=fill), wanted, where)
+    _compare_counts(cells, wanted, fit_params)
+    return cells
 
 
 def loaded_cells(
     adata: AnnData | MuData,
     loader: Iterable[Mapping[str, Any]],
     features: Sequence[str],
+    fit_params: Mapping[str, Any],
     *,
     nodes: pd.DataFrame,
     min_coverage: float,
@@ -102,8 +106,10 @@ def loaded_cells(
     """Cells from a loader, for a trained model; see :func:`fitted_cells`."""
     names, where = feature_names(adata), _where(use_raw=False)
     wanted, fill = _find(names, features, nodes, min_coverage, where)
-    cells = LoadedCells(loader, list(names), features, obs_names=adata.obs_names, where=where, fill=fill)
-    return _noted(cells, wanted, where)
+    loaded = LoadedCells(loader, list(names), features, obs_names=adata.obs_names, where=where, fill=fill)
+    cells = _noted(loaded, wanted, where)
+    _compare_counts(cells, wanted, fit_params)
+    return cells
 
 
 def _find(
@@ -127,6 +133,23 @@ def _noted(cells: AnyCells, read: Sequence[str], where: str) -> AnyCells:
             "they were filled with their mean over the training cells"
         )
     return cells
+
+
+def _compare_counts(cells: Cells | LoadedCells, measured: Sequence[str], fit_params: Mapping[str, Any]) -> None:
+    """Warn if the model was trained on log values and reads counts, or the other way round."""
+    if "counts" not in fit_params:  # of a version that did not note it
+        return
+    head = cells.head()[:, np.flatnonzero(pd.Index(cells.features).isin(pd.Index(measured)))]
+    trained_on_counts = bool(fit_params["counts"])
+    if is_counts(head) and not trained_on_counts:
+        what = (
+            "the cells look like raw counts, and those that the model was trained on did not: transform them as those"
+        )
+    elif trained_on_counts and head.shape[0] and not is_whole(head):
+        what = "the model was trained on what looked like raw counts, and these cells are none: call e2t.tl.fit again"
+    else:
+        return
+    warnings.warn(f"{what}. What comes out means little", UserWarning, stacklevel=caller_level())
 
 
 def _check_coverage(absent: Sequence[str], n_features: int, min_coverage: float, where: str) -> None:

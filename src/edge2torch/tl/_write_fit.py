@@ -72,7 +72,7 @@ def write_fit(
         pd.concat([_of_model(model, table) for model, table in zip(predictions, tables, strict=True)])
         for tables in zip(*scored, strict=True)
     )
-    recorded = {**settings, "task": target.task, "outputs": target.names}
+    recorded = {**settings, "task": target.task, "outputs": target.names, "counts": learned.counts}
     if target.task == NUMBERS:
         recorded |= {"mean": learned.scale.mean, "std": learned.scale.std}
     obs, obsm = predicted_slots(
