@@ -9,8 +9,12 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docutils.nodes import SkipNode, math, math_block
+from docutils.utils.math.latex2mathml import tex2mathml
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+    from sphinx.writers.html5 import HTML5Translator
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -43,7 +47,11 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
+    "sphinxcontrib.bibtex",
 ]
+bibtex_bibfiles = ["references.bib"]
+bibtex_reference_style = "author_year"
+bibtex_default_style = "alpha"
 html_theme = "sphinx_book_theme"
 html_title = "edge2torch"
 html_theme_options = {"show_toc_level": 2, "home_page_in_toc": True, "navbar_persistent": []}
@@ -53,6 +61,8 @@ exclude_patterns = ["README.md", "_build"]
 # The notebooks are executed by the tests; their output is kept in them.
 nb_execution_mode = "off"
 myst_heading_anchors = 3
+myst_enable_extensions = ["amsmath", "dollarmath"]
+html_math_renderer = "mathml"  # which browsers draw by themselves
 myst_all_links_external = False
 napoleon_google_docstring = False
 napoleon_use_rtype = False
@@ -70,6 +80,16 @@ if os.environ.get("DOCS_INTERSPHINX"):
         "scanpy": ("https://scanpy.readthedocs.io/en/stable/", None),
         "torch": ("https://docs.pytorch.org/docs/stable/", None),
     }
+
+
+#: key of each paper in the bibliography, by its DOI or its number in arXiv
+PAPERS = {
+    paper: key
+    for key, entry in re.findall(
+        r"^@\w+\{(\w+),(.*?)^\}", (HERE / "references.bib").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    for paper in re.findall(r"(?:doi|eprint) = \{(.*?)\}", entry)
+}
 
 
 def copy_pages() -> None:
@@ -97,8 +117,22 @@ def list_functions() -> None:
         (HERE / "_api" / f"{page}.rst").write_text("\n".join(lines), encoding="utf-8")
 
 
+def cite(link: re.Match[str]) -> str:
+    """A link to a paper becomes a citation where the bibliography has it: its text, if that is no name and year, stays."""
+    text, paper = link.groups()
+    if paper not in PAPERS:
+        return link[0]
+    cited = f"{{cite:alp}}`{PAPERS[paper]}`"
+    return cited if re.search(r"\d{4}$", text) else f"{text} ({cited})"
+
+
 def change_links(_: Sphinx, page: str, source: list[str]) -> None:
-    """Links to notebooks lead to their pages, and back; files that are in the repository only are named."""
+    """Links lead to where things are on the site.
+
+    Links to notebooks lead to their pages, and back, those to papers into the bibliography; files that are in the
+    repository only are named.
+    """
+    source[0] = re.sub(r"\[([^\]]*)\]\(https://(?:doi\.org|arxiv\.org/abs)/([^)]*)\)", cite, source[0])
     if page.startswith(("_tutorials", "_pages")):
         source[0] = source[0].replace("](../docs/", "](../").replace("](docs/", "](../")
         return
@@ -106,8 +140,17 @@ def change_links(_: Sphinx, page: str, source: list[str]) -> None:
     source[0] = re.sub(r"\[([^\]]*)\]\(\.\./([^)]*)\)", r"\1 (`\2` in the repository)", text)
 
 
+def draw_formula(translator: HTML5Translator, node: math | math_block) -> None:
+    """Write a formula as MathML."""
+    block = isinstance(node, math_block)
+    formula = tex2mathml(node.astext(), as_block=block)
+    translator.body.append(f'<div class="math">{formula}</div>' if block else formula)
+    raise SkipNode
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     copy_pages()
     list_functions()
+    app.add_html_math_renderer("mathml", (draw_formula, None), (draw_formula, None))
     app.connect("source-read", change_links)

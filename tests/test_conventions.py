@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import inspect
 import re
 import textwrap
@@ -193,3 +194,22 @@ def test_modules_export_functions_only():
     for name, module in MODULES.items():
         public = {k for k in vars(module) if not k.startswith("_") and inspect.isfunction(getattr(module, k))}
         assert public == set(getattr(module, "__all__", [])), name
+
+
+PUBLIC = {
+    name: getattr(e2t, name)
+    for name in e2t.__all__
+    if inspect.isclass(getattr(e2t, name)) or inspect.isfunction(getattr(e2t, name))
+} | {
+    f"{room}.{name}": getattr(getattr(e2t, room), name)
+    for room in ("pp", "tl", "get", "pl", "io", "datasets")
+    for name in getattr(e2t, room).__all__
+}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_all_that_is_public_has_an_example_that_runs(name):
+    """That it runs is what pytest sees to, which collects the examples of docstrings."""
+    text = inspect.getdoc(PUBLIC[name])
+    assert re.search(r"^Examples\n-{8}\n", text, re.MULTILINE)
+    assert doctest.DocTestParser().get_examples(text)

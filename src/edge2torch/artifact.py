@@ -41,6 +41,14 @@ class CompileArtifact:
         How the features were made, in the user's words.
     settings
         The other arguments of :func:`compile_graph`.
+
+    Examples
+    --------
+    >>> import pandas as pd, edge2torch as e2t
+    >>> edges = pd.DataFrame({"source": ["gene_1", "gene_2", "TF"], "target": ["TF", "TF", "cell_type"]})
+    >>> _, artifact = e2t.compile_graph(edges, quiet=True)
+    >>> artifact.input_nodes, artifact.hidden_nodes, artifact.output_nodes
+    (['gene_1', 'gene_2'], ['TF'], ['cell_type'])
     """
 
     backend: str

@@ -10,6 +10,13 @@ class Edge2TorchError(ValueError):
     """Input that cannot be used; the message says which argument, what is wrong and what to do.
 
     It is raised before anything is changed.
+
+    Examples
+    --------
+    >>> import pandas as pd, edge2torch as e2t
+    >>> e2t.compile_graph(pd.DataFrame({"source": ["a"], "target": ["a"]}))
+    Traceback (most recent call last):
+    edge2torch.errors.Edge2TorchError: edgelist has 1 self loops: 'a -> a'; ...
     """
 
 

@@ -17,6 +17,7 @@ import logging
 from pathlib import Path
 
 import pandas as pd
+import ranking_controls
 import ranking_null
 import ranking_power
 import ranking_real
@@ -25,6 +26,7 @@ import ranking_replicates
 CASES = {
     "null": (ranking_null.measure, ranking_null.report),
     "power": (ranking_power.measure, ranking_power.report),
+    "controls": (ranking_controls.measure, ranking_controls.report),
     "real": (ranking_real.measure, ranking_real.report),
     "replicates": (ranking_replicates.measure, ranking_replicates.report),
 }

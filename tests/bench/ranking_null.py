@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 from anndata import AnnData
 from ranking_data import collectri, markdown, normalised, pbmc3k, some_regulons, with_graph
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
 
 import edge2torch as e2t
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from ranking import Noted
 
 N_CELLS, GROUPS = 450, ["a", "b", "c"]
 N_VARYING = 25  # regulons whose activity varies
 PATIENCE = 10
+CLUSTERED = ", clustered"
 LIMITS = (0.5, 0.2, 0.1, 0.05, 0.01)
 BY = ("rewired", "shuffled")
 #: regulons, replicates, data sets, donors
@@ -28,13 +33,21 @@ KINDS = {
     "varying regulons": (250, 1, 50, None),
     "real cells": (250, 1, 50, None),
     "real cells, Reactome": (0, 1, 20, None),
+    "independent genes, clustered": (250, 1, 10, None),
+    "real cells, clustered": (250, 1, 10, None),
     "donors": (250, 1, 20, None),
     "donors, by donor": (250, 1, 20, "donor"),
 }
 
 
 def make(kind: str, seed: int, options: argparse.Namespace, cells: AnnData | None) -> AnnData:
-    """Make cells whose groups do not differ."""
+    """Make cells whose groups do not differ or, if they are clustered, differ because they were put into clusters."""
+    if kind.endswith(CLUSTERED):
+        adata = make(kind.removesuffix(CLUSTERED), seed, options, cells)
+        components = PCA(30, random_state=seed).fit_transform(as_array(adata.X))
+        found = KMeans(len(GROUPS), n_init=10, random_state=seed).fit_predict(components)
+        adata.obs["group"] = pd.Categorical.from_codes(found, GROUPS)
+        return adata
     net = "reactome" if kind == "real cells, Reactome" else some_regulons(collectri(options.data), KINDS[kind][0], seed)
     if cells is not None:
         random = np.random.default_rng([seed, 2])
@@ -80,7 +93,20 @@ def measure(noted: Noted, options: argparse.Namespace) -> None:
                 e2t.tl.rank_nodes(adata, by=by, donors=donors, progress_bar=False)
                 table = e2t.get.rank_nodes(adata).set_index(["group", "node"])[["pval", "padj"]]
                 tables.append(table.add_suffix(f" {by}"))
-            noted.add(kind, seed, pd.concat(tables, axis=1).reset_index())
+            wide = pd.concat(tables, axis=1).reset_index()
+            wide.loc[0, "balanced_accuracy"] = accuracy(adata)
+            noted.add(kind, seed, wide)
+
+
+def accuracy(adata: AnnData) -> float:
+    """Balanced accuracy of the network on the cells that were held out."""
+    table = e2t.get.metrics(adata)
+    return float(table.loc[(table["model"] == "network") & (table["split"] == "test"), "balanced_accuracy"].iloc[0])
+
+
+def as_array(matrix: Any) -> npt.NDArray[np.float32]:
+    """Make a matrix dense."""
+    return matrix.toarray() if sp.issparse(matrix) else np.asarray(matrix)
 
 
 def report(rows: pd.DataFrame, options: argparse.Namespace) -> None:
@@ -105,6 +131,7 @@ def report(rows: pd.DataFrame, options: argparse.Namespace) -> None:
                     "padj < 0.05": f"{found.mean():.4f}",
                     "groups with any": f"{rejected.mean():.3f}",
                     "data sets with any": f"{per_data.mean():.3f}",
+                    "accuracy": f"{own.loc[own['measure'] == 'balanced_accuracy', 'value'].mean():.3f}",
                 }
             )
     print(f"\n## null\n\n{markdown(pd.DataFrame(lines))}")

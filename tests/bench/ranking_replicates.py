@@ -54,7 +54,7 @@ class Scored:
         replicates, artifact = models(adata)
         question = Question.of(adata, "e2t", replicates, artifact, target="label", groupby=None, baseline="mean")
         strata = Strata.of(question.groups, None, 500, 0)
-        own, compared = question.score(adata, list(controls(adata)), strata, 10)
+        own, compared = question.score(adata, "rewired", list(controls(adata)), strata, 10)
         return cls(
             np.stack([strata.mean(one.score) for one in own]),
             np.stack([strata.mean(one.evidence) for one in own]),

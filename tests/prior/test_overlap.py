@@ -7,6 +7,7 @@ import pytest
 
 from edge2torch import Edge2TorchError
 from edge2torch.prior import Choice, connect, load_shipped
+from edge2torch.prior.load import load_prior
 from edge2torch.prior.overlap import explain_mismatch
 
 KNOWN = {"CD3E", "MS4A1", "LYZ", "HLA-DRA", "NKG7"}
@@ -83,3 +84,10 @@ def test_genes_that_fit_raise_nothing_whatever_the_others_look_like():
     names = ["CD3E", "cd2", "ENSG00000198851", "916"]
     network = connect(load_shipped("hallmark"), pd.Series(names, index=names), Choice(1))
     assert set(network.labels.values()) >= {"CD3E"}
+
+
+def test_a_table_the_wrong_way_round():
+    prior = load_prior(pd.DataFrame({"source": ["CD3E", "CD2", "MS4A1"], "target": ["T", "T", "B"]}))
+    measured = pd.Series(["CD3E", "MS4A1", "LYZ"], index=["CD3E", "MS4A1", "LYZ"])
+    with pytest.raises(Edge2TorchError, match=r"2 of them are its nodes \('CD3E', 'MS4A1'\): .* wrong way round"):
+        connect(prior, measured, Choice(1), where="here")

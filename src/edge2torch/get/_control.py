@@ -66,6 +66,17 @@ def control(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> pd.DataFram
     ------
     Edge2TorchError
         If there are none.
+
+    Examples
+    --------
+    >>> import scanpy as sc, edge2torch as e2t
+    >>> adata = sc.datasets.pbmc68k_reduced()
+    >>> e2t.pp.build_graph(adata, "hallmark")  # doctest: +ELLIPSIS
+    [edge2torch] hallmark: ...
+    >>> e2t.tl.fit(adata, "bulk_labels", max_epochs=2, progress_bar=False)
+    >>> e2t.tl.control(adata, "shuffled", n=1, progress_bar=False)
+    >>> e2t.get.control(adata)[["control", "kind"]].to_numpy().tolist()
+    [['shuffled_1', 'shuffled']]
     """
     return pd.DataFrame(_slots.results(adata, key, _keys.CONTROLS, "e2t.tl.control")["table"]).copy()
 

@@ -35,6 +35,17 @@ def edges(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> pd.DataFrame:
     ------
     Edge2TorchError
         If there are no scores, or they do not fit the edge list.
+
+    Examples
+    --------
+    >>> import scanpy as sc, edge2torch as e2t
+    >>> adata = sc.datasets.pbmc68k_reduced()
+    >>> e2t.pp.build_graph(adata, "hallmark")  # doctest: +ELLIPSIS
+    [edge2torch] hallmark: ...
+    >>> e2t.tl.fit(adata, "bulk_labels", max_epochs=2, progress_bar=False)
+    >>> e2t.tl.interpret(adata, edges=True, n_steps=5)
+    >>> e2t.get.edges(adata).columns.tolist()
+    ['source', 'target', 'weight', 'group', 'score']
     """
     graph = _slots.graph_table(adata, key)
     stored = _slots.results(adata, key, _keys.EDGE_SCORES, "e2t.tl.interpret with edges=True")

@@ -35,6 +35,17 @@ def features(adata: AnnData | MuData, *, key: str = _keys.DEFAULT) -> pd.DataFra
     ------
     Edge2TorchError
         If there are no scores, or they do not fit the table of nodes.
+
+    Examples
+    --------
+    >>> import scanpy as sc, edge2torch as e2t
+    >>> adata = sc.datasets.pbmc68k_reduced()
+    >>> e2t.pp.build_graph(adata, "hallmark")  # doctest: +ELLIPSIS
+    [edge2torch] hallmark: ...
+    >>> e2t.tl.fit(adata, "bulk_labels", max_epochs=2, progress_bar=False)
+    >>> e2t.tl.interpret(adata, n_steps=5)
+    >>> e2t.get.features(adata).shape  # genes x classes
+    (765, 10)
     """
     keys = _keys.Keys(key)
     table = _slots.nodes_table(adata, key)

@@ -53,6 +53,16 @@ def graph(adata: AnnData | MuData, *, scores: bool = False, key: str = _keys.DEF
     ------
     Edge2TorchError
         If there is no graph, or there are no scores.
+
+    Examples
+    --------
+    >>> import scanpy as sc, edge2torch as e2t
+    >>> adata = sc.datasets.pbmc68k_reduced()
+    >>> e2t.pp.build_graph(adata, "hallmark")  # doctest: +ELLIPSIS
+    [edge2torch] hallmark: ...
+    >>> graph = e2t.get.graph(adata)
+    >>> sorted(graph.successors("CD3E"))
+    ['HALLMARK_ALLOGRAFT_REJECTION']
     """
     made: nx.DiGraph[str] = nx.DiGraph()
     nodes = _slots.nodes_table(adata, key).set_index("node")

@@ -44,6 +44,17 @@ def model(
     ------
     Edge2TorchError
         If there is no such model, or the graph was changed after it was trained.
+
+    Examples
+    --------
+    >>> import scanpy as sc, edge2torch as e2t
+    >>> adata = sc.datasets.pbmc68k_reduced()
+    >>> e2t.pp.build_graph(adata, "hallmark")  # doctest: +ELLIPSIS
+    [edge2torch] hallmark: ...
+    >>> e2t.tl.fit(adata, "bulk_labels", max_epochs=2, progress_bar=False)
+    >>> model, artifact = e2t.get.model(adata)
+    >>> model(e2t.align_features_to_input_nodes(adata, artifact)).shape
+    torch.Size([700, 10])
     """
     rebuilt, artifact = models(adata, key=key)
     check_whole("replicate", replicate, least=0)

@@ -56,6 +56,18 @@ def nodes(adata: AnnData | MuData, *, of: str = "scores", key: str = _keys.DEFAU
     rest differ in sign, and have the wrong sign where both are negative. Its test is that of the values, as is the
     ``meanchange`` of ``decoupler.tl.rankby_group``; but the p-values of both take cells for independent and do not know
     what wiring explains. :func:`edge2torch.tl.rank_nodes` compares with control networks.
+
+    Examples
+    --------
+    >>> import scanpy as sc, edge2torch as e2t
+    >>> adata = sc.datasets.pbmc68k_reduced()
+    >>> e2t.pp.build_graph(adata, "hallmark")  # doctest: +ELLIPSIS
+    [edge2torch] hallmark: ...
+    >>> e2t.tl.fit(adata, "bulk_labels", max_epochs=2, progress_bar=False)
+    >>> e2t.tl.interpret(adata, n_steps=5)
+    >>> nodes = e2t.get.nodes(adata)
+    >>> nodes.shape  # cells x nodes
+    (700, 39)
     """
     check_choice("of", of, ("scores", "activations"))
     keys = _keys.Keys(key)

@@ -58,6 +58,18 @@ def load_model(
     ------
     Edge2TorchError
         If the file is not such a file or does not hold what is expected; ``into`` is not changed then.
+
+    Examples
+    --------
+    >>> import pandas as pd, edge2torch as e2t
+    >>> edges = pd.DataFrame({"source": ["a", "b"], "target": ["out", "out"], "initial_weight": [2.0, -1.0]})
+    >>> model, artifact = e2t.compile_graph(edges, quiet=True)
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     e2t.io.save_model(model, artifact, f"{folder}/model.safetensors")
+    ...     same, names = e2t.io.load_model(f"{folder}/model.safetensors")
+    >>> names.feature_names
+    ['a', 'b']
     """
     described, tensors = _read(Path(path))
     state = {name.removeprefix("model."): part for name, part in tensors.items() if name.startswith("model.")}

@@ -51,6 +51,18 @@ def save_model(model: nn.Module, artifact: CompileArtifact, path: str | os.PathL
     Tensors are stored as such, everything else as JSON in the metadata of the file; there is no pickle. A model with an
     activation that was given as a module, and a model around a compiled one, are code, which the file does not hold:
     :func:`load_model` reads their weights ``into=`` a module made by the same code.
+
+    Examples
+    --------
+    >>> import pandas as pd, edge2torch as e2t
+    >>> edges = pd.DataFrame({"source": ["a", "b"], "target": ["out", "out"], "initial_weight": [2.0, -1.0]})
+    >>> model, artifact = e2t.compile_graph(edges, quiet=True)
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     e2t.io.save_model(model, artifact, f"{folder}/model.safetensors")
+    ...     same, _ = e2t.io.load_model(f"{folder}/model.safetensors", artifact=artifact)
+    >>> e2t.get_edge_weights(same, artifact)["weight"].tolist()
+    [2.0, -1.0]
     """
     edge_model = find_edge_model(model)
     check_pair(edge_model, artifact)

@@ -35,7 +35,7 @@ def check_overlap(prior: Prior, symbols: pd.Series, where: str) -> pd.Series:
     if matched.empty:
         raise Edge2TorchError(
             f"0 of {len(symbols):,} genes in {where} are in the prior {prior.name!r}; "
-            f"{explain_mismatch(measured.tolist(), known, where)}"
+            f"{explain_mismatch(measured.tolist(), known, where, set(prior.sets['source']))}"
         )
     return matched
 
@@ -69,7 +69,7 @@ def suggest(prior: Prior, symbols: pd.Series, matched: pd.Series) -> str | None:
     return _identifiers(sample, known) or _other_case(sample, known)
 
 
-def explain_mismatch(names: Collection[str], known: Collection[str], where: str) -> str:
+def explain_mismatch(names: Collection[str], known: Collection[str], where: str, nodes: Collection[str] = ()) -> str:
     """Say what gene names look like, and what to do, if they are not those of the prior.
 
     Parameters
@@ -80,6 +80,8 @@ def explain_mismatch(names: Collection[str], known: Collection[str], where: str)
         Names of the genes in the prior.
     where
         Where the names come from, e.g. ``"`var_names`"``.
+    nodes
+        Names of the nodes of the prior.
 
     Examples
     --------
@@ -93,6 +95,12 @@ def explain_mismatch(names: Collection[str], known: Collection[str], where: str)
     unversioned = [name for name in sample if re.sub(r"[.-]\d+$", "", name) in known_set - {name}]
     if unversioned:
         return f"they carry a suffix ({unversioned[0]}): remove it"
+    turned = [name for name in sample if name in nodes]
+    if turned:
+        return (
+            f"{len(turned):,} of them are its nodes ({some(turned, 3)}): is the table the wrong way round? "
+            "'source' is the regulator or pathway, 'target' the gene"
+        )
     return (
         f"{where} holds {some(sample, 3)}; the prior has {some(sorted(known_set), 3)}: "
         "are both gene symbols of one species?"

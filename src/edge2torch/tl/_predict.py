@@ -62,6 +62,18 @@ def predict(
     ------
     Edge2TorchError
         If there is no model, or too many of its genes are missing; nothing is written then.
+
+    Examples
+    --------
+    >>> import scanpy as sc, edge2torch as e2t
+    >>> adata = sc.datasets.pbmc68k_reduced()
+    >>> e2t.pp.build_graph(adata, "hallmark")  # doctest: +ELLIPSIS
+    [edge2torch] hallmark: ...
+    >>> learned, new = adata[:600].copy(), adata[600:].copy()
+    >>> e2t.tl.fit(learned, "bulk_labels", max_epochs=2, progress_bar=False)
+    >>> e2t.tl.predict(new, learned)
+    >>> new.obsm["e2t_proba"].shape
+    (100, 10)
     """
     _slots.check_adata(adata, copy=copy)
     source = adata if reference is None else reference
