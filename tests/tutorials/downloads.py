@@ -84,7 +84,7 @@ def pbmc3k() -> Path:
 
 
 def _build_pbmc3k(scratch: Path) -> Path:
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", scratch]
+    pip = [sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "--only-binary=:all:", "--dest", scratch]
     subprocess.run([*pip, PACKAGE], check=True)
     found = hashlib.sha256((scratch / WHEEL).read_bytes()).hexdigest()
     if found != SHA256:

@@ -74,6 +74,22 @@ def write_collectri(rows: pd.DataFrame) -> bytes:
     return rows.assign(**extra).to_csv(index=False).encode()
 
 
+def read_interactions(path: Path) -> pd.DataFrame:
+    """Read a table of OmniPath's signed interactions."""
+    return pd.read_csv(path, sep="\t").rename(columns={"interaction": "weight"})
+
+
+def write_interactions(rows: pd.DataFrame) -> bytes:
+    """Write interactions in the format of OmniPath."""
+    table = pd.DataFrame({"source": "P1", "target": "P2"}, index=rows.index)  # identifiers of UniProt
+    table["source_genesymbol"], table["target_genesymbol"] = rows["source"], rows["target"]
+    for kind in ("is", "consensus"):
+        table[f"{kind}_direct{'ed' if kind == 'is' else 'ion'}"] = 1
+        table[f"{kind}_stimulation"] = (rows["weight"] > 0).astype(int)
+        table[f"{kind}_inhibition"] = (rows["weight"] < 0).astype(int)
+    return table.to_csv(index=False, sep="\t").encode()
+
+
 NETWORKS = {
     "collectri": Network(
         url="https://zenodo.org/records/8192729/files/CollecTRI_regulons.csv?download=1",
@@ -81,5 +97,12 @@ NETWORKS = {
         read=pd.read_csv,
         make_up=make_up_regulons,
         write=write_collectri,
+    ),
+    "omnipath": Network(
+        url="https://omnipathdb.org/interactions/?genesymbols=1&datasets=omnipath&license=academic",
+        shared="omnipath_signed/omnipath_carnival.tsv",
+        read=read_interactions,
+        make_up=make_up_interactions,
+        write=write_interactions,
     ),
 }
