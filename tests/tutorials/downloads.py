@@ -30,6 +30,9 @@ from edge2torch.prior.remote.cache import name_of
 
 from .networks import NETWORKS
 
+#: Several processes share the cores. Numba, in scanpy, sets the number of threads of torch, too, to that of its own.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+
 #: where tables are that may not be shipped
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -68,7 +71,7 @@ def provide(source: str, folder: Path, *, real: bool = False) -> dict[str, str]:
             raise FileNotFoundError(f"kept output is that of the real network: {table} is missing")
         rows = network.read(table) if table.exists() else network.make_up()
         (cache / name_of(network.url)).write_bytes(network.write(rows))
-    return {**os.environ, "EDGE2TORCH_CACHE_DIR": str(cache)}
+    return {**os.environ, **ONE_THREAD, "EDGE2TORCH_CACHE_DIR": str(cache)}
 
 
 def pbmc3k() -> Path:
