@@ -33,7 +33,7 @@ def test_shipped_priors_go_by_their_names(name, tmp_path, monkeypatch):
         ("Hallmark", ["did you mean 'hallmark'?"]),
         ("colectri", ["did you mean 'collectri'?"]),
         ("kegg", ["net='kegg' is unknown", "There are 'go_bp'", "a DataFrame"]),
-        ("omnipath", ["net='omnipath' is unknown", "'omnipath:<resource>'"]),
+        ("omnipat", ["net='omnipat' is unknown", "did you mean 'omnipath'?", "'omnipath:<resource>'"]),
         ("decoupler:collectry", ["decoupler:collectri"]),
         ("sets.gmt", ["sets.gmt"]),
         ("folder/sets", ["sets"]),

@@ -68,7 +68,8 @@ def build_graph(
         - the name of a prior that comes with the package, all with human symbols: ``"hallmark"``, ``"progeny"``,
           ``"reactome"`` and ``"go_bp"`` (GO biological process), these two with their hierarchies;
         - the name of a network that decoupler downloads: ``"collectri"``, ``"dorothea"``, or ``"decoupler:<function>"``
-          for any of its functions, ``"omnipath:<resource>"`` for any annotations of OmniPath. They are kept in
+          for any of its functions, ``"omnipath:<resource>"`` for any annotations of OmniPath; or ``"omnipath"``, its
+          signed interactions of proteins, to be put on top of regulons. They are kept in
           ``edge2torch.settings.cache_dir``;
         - a file, by its suffix: .gmt, .sif, .graphml, .csv, .tsv, .parquet, .gaf, Reactome's ``UniProt2Reactome.txt``
           and its like, gzipped (.gz) or not;

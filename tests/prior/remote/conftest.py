@@ -19,6 +19,7 @@ COLLECTRI = "zenodo.org/records/8192729/files/CollecTRI_regulons.csv?download=1"
 INTERACTIONS = (
     "omnipathdb.org/interactions/?genesymbols=1&datasets=dorothea&dorothea_levels={levels}&fields=dorothea_level"
 )
+SIGNALLING = "omnipathdb.org/interactions/?genesymbols=1&datasets=omnipath&license=academic"
 ANNOTATIONS = "omnipathdb.org/annotations?databases={name}&license=academic"
 HALLMARK = "static.omnipathdb.org/tables/msigdb-hallmark.tsv.gz"
 ORTHOLOGS = "storage.googleapis.com/public-download-files/hcop/human_{organism}_hcop_fifteen_column.txt.gz"
@@ -121,8 +122,17 @@ def rows(*lines: str, sep: str = "\t") -> bytes:
     return "".join(sep.join("" if c == "_" else c for c in line.split()) + "\n" for line in lines).encode()
 
 
+def signalling(*edges: tuple[str, str, int, int, int]) -> bytes:
+    """Answer of OmniPath's ``/interactions``: source, target, direction, stimulation, inhibition, all by consensus."""
+    head = (
+        "source target source_genesymbol target_genesymbol is_directed is_stimulation is_inhibition "
+        "consensus_direction consensus_stimulation consensus_inhibition"
+    )
+    return rows(head, *(f"P{s} P{t} {s} {t} 1 1 1 {way} {up} {down}" for s, t, way, up, down in edges))
+
+
 def interactions(*edges: tuple[str, str, int, int, str]) -> bytes:
-    """Answer of OmniPath's ``/interactions``: source, target, stimulation, inhibition, levels of confidence."""
+    """The same of DoRothEA's: source, target, stimulation, inhibition, levels of confidence."""
     head = (
         "source target source_genesymbol target_genesymbol is_directed is_stimulation is_inhibition "
         "consensus_direction consensus_stimulation consensus_inhibition dorothea_level"
@@ -167,6 +177,14 @@ def world(server: Server) -> Server:
         server.files[INTERACTIONS.format(levels=levels) + "&license=academic"] = interactions(
             ("MYC", "TERT", 1, 0, "A"), ("SPI1", "BGLAP", 0, 1, "B;C"), ("AP1", "JUN", 0, 0, "A")
         )
+    server.files[SIGNALLING] = signalling(
+        ("LYN", "SYK", 1, 1, 0),
+        ("PTPN6", "SYK", 1, 0, 1),
+        ("SYK", "MYC", 1, 1, 1),  # of both signs
+        ("MYC", "SPI1", 1, 0, 0),  # of none
+        ("SPI1", "MYC", 0, 1, 0),  # of no direction
+        ("MYC", "TERT", 1, 1, 0),
+    )
     server.files["omnipathdb.org/queries/annotations"] = (
         b"argument\tvalues\ndatabases\tHPA_tissue;PROGENy;PanglaoDB;Single\nentity_types\tcomplex;mirna;protein\n"
     )

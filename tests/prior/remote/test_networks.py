@@ -13,7 +13,17 @@ from edge2torch.prior import Prior
 from edge2torch.prior.remote import REMOTE, load_remote, translate_prior
 from edge2torch.prior.remote.cache import name_of
 
-from .conftest import ANNOTATIONS, COLLECTRI, HALLMARK, INTERACTIONS, ORTHOLOGS, answer, orthologs, rows
+from .conftest import (
+    ANNOTATIONS,
+    COLLECTRI,
+    HALLMARK,
+    INTERACTIONS,
+    ORTHOLOGS,
+    SIGNALLING,
+    answer,
+    orthologs,
+    rows,
+)
 
 #: requests that every resource of OmniPath needs
 LISTS = ["omnipathdb.org/queries/annotations", "omnipathdb.org/resources"]
@@ -56,6 +66,16 @@ def test_dorothea(world):
         ("SPI1", "BGLAP", -1),
     ]
     assert world.asked == [INTERACTIONS.format(levels=levels) + "&license=academic" for levels in ("A,B,C", "A,B")]
+
+
+def test_interactions_have_one_direction_and_one_sign(world):
+    prior = load_remote("omnipath")
+    assert pairs(prior) == [("LYN", "SYK", 1), ("MYC", "TERT", 1), ("PTPN6", "SYK", -1)]
+    assert prior.name == "omnipath"
+    assert world.asked == [SIGNALLING]
+    world.files[SIGNALLING.replace("academic", "commercial")] = world.files[SIGNALLING].replace(b"1", b"True")
+    assert pairs(load_remote("omnipath", license="commercial")) == pairs(prior)
+    assert pairs(load_remote("omnipath", "mouse")) == [("Myc", "Tert", 1)]
 
 
 def test_progeny(world):
@@ -212,6 +232,8 @@ def test_unknown_organisms_are_told_with_the_known_ones(world, organism):
         ("dorothea", {"levels": ["A", "E"]}, "decoupler refuses the options of 'dorothea': levels can only contain"),
         ("dorothea", {"levels": []}, r"levels=\[\] is empty"),
         ("decoupler:progeny", {"top": 0}, "decoupler refuses the options of 'decoupler:progeny': top must be"),
+        ("omnipath", {"source": "a"}, "'omnipath' has no option 'source'; it has 'license'"),
+        ("omnipath", {"license": "none"}, "license='none' is unknown; there are 'academic'"),
         ("omnipath:PanglaoDB", {"part": 1}, "has no option 'part'; it has 'source', 'weight', 'license'"),
         ("omnipath:PanglaoDB", {"license": "none"}, "decoupler refuses the options .* license must be"),
         (
@@ -235,6 +257,7 @@ WRONG = {
     "damaged gzip": (HALLMARK, gzip.compress(b"geneset\n")[:10] + b"\xff" * 90, "decoupler:hallmark", {}),
     "no JSON": (LISTS[1], b"{", "omnipath:PanglaoDB", {"source": "organ"}),
     "a message": (ANNOTATIONS.format(name="PanglaoDB"), b"Something is wrong\n", "omnipath:PanglaoDB", {}),
+    "no interactions": (SIGNALLING, b"Something is wrong\n", "omnipath", {}),
     "no orthologs": (ORTHOLOGS.format(organism="mouse"), b"none", "collectri", {"organism": "mouse"}),
 }
 

@@ -11,12 +11,13 @@ import pandas as pd
 
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.prior.prior import Prior
+from edge2torch.prior.remote.interactions import load_interactions
 from edge2torch.prior.remote.organism import check_organism, drop_unnamed
 from edge2torch.prior.remote.redirect import call
 from edge2torch.prior.table import prior_from_table
 
 #: names that need no prefix
-REMOTE = ("collectri", "dorothea")
+REMOTE = ("collectri", "dorothea", "omnipath")
 
 #: how other names begin
 PREFIXES = ("decoupler:", "omnipath:")
@@ -35,7 +36,8 @@ def load_remote(name: str, organism: str = "human", **options: Any) -> Prior:
     ----------
     name
         ``"collectri"`` or ``"dorothea"`` (regulons, weighted); ``"decoupler:"`` and one of collectri, dorothea,
-        progeny, hallmark; or ``"omnipath:"`` and a resource of annotations, such as ``"omnipath:PanglaoDB"``.
+        progeny, hallmark; ``"omnipath"`` (signed interactions of proteins), or ``"omnipath:"`` and a resource of
+        annotations, such as ``"omnipath:PanglaoDB"``.
     organism
         ``"human"``, or one that decoupler translates to by the orthologs of HCOP, such as ``"mouse"`` or ``"rat"``.
     **options
@@ -54,7 +56,9 @@ def load_remote(name: str, organism: str = "human", **options: Any) -> Prior:
     """
     kind, part = _split(name)
     check_organism(organism)
-    if kind == "omnipath":
+    if name == "omnipath":
+        net = _interactions(organism, **options)
+    elif kind == "omnipath":
         net = _resource(name, part, organism, **options)
     else:
         from decoupler import op
@@ -105,6 +109,17 @@ def _check_options(name: str, options: dict[str, Any], known: Collection[str]) -
         raise Edge2TorchError(f"{name!r} has no option {some(unknown)}; it has {some(known, len(known))}")
     if "levels" in options and options["levels"] is not None and not options["levels"]:
         raise Edge2TorchError(f"levels={options['levels']!r} is empty: name one or more of 'A', 'B', 'C', 'D'")
+
+
+def _interactions(organism: str, **options: Any) -> pd.DataFrame:
+    """Signed interactions; of other organisms, between the orthologs of both."""
+    from decoupler import op
+
+    _check_options("omnipath", options, ["license"])
+    net = load_interactions(**options)
+    if organism != "human":
+        net = call("omnipath", op.translate, net, columns=["source", "target"], target_organism=organism)
+    return net
 
 
 def _resource(

@@ -13,7 +13,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-FOLDER = Path(__file__).resolve().parents[1] / "tutorials"
+from .downloads import provide
+
+FOLDER = Path(__file__).resolve().parents[2] / "tutorials"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 
@@ -21,7 +23,10 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")  # of the Jupyter client; the kernel is another process
 def test_notebook(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    environment = provide(code, tmp_path)
+    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}})
+    client.execute(env=environment)
     warned = [
         output.text
         for cell in notebook.cells
