@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import anndata
 import h5py
 import numpy as np
@@ -104,6 +106,37 @@ def test_a_pass_in_order(streamed):
     x, y = served(batches(cells, 16, rows))
     assert y.tolist() == rows.tolist()
     np.testing.assert_array_equal(x, X[rows][:, [5, 0, 3, 6]])
+
+
+@pytest.mark.usefixtures("small_pool")
+def test_a_pass_in_order_holds_no_more_than_is_read_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored, "POOL_BYTES", 200 * 8)
+    cells = Cells(STORED["h5 csr"](tmp_path), NAMES, FEATURES, np.arange(N))
+    held, ascending = [], Cells.ascending
+    monkeypatch.setattr(Cells, "ascending", lambda self, rows: held.append(rows.size) or ascending(self, rows))
+    assert served(batches(cells, 4))[1].tolist() == list(range(N))
+    assert max(held) <= cells.rows_at_once < cells.pool_rows
+
+
+@pytest.mark.parametrize("kind", ["dense", "csr"])
+def test_what_is_read_in_parts_is_in_memory_once(tmp_path, monkeypatch, kind):
+    """With 4 bytes for a value and, of a sparse one, 4 for its column, though positions are int64 in the file."""
+    monkeypatch.setattr(stored, "POOL_BYTES", 0)
+    monkeypatch.setattr(stored, "VALUES_AT_ONCE", 10_000)
+    x = np.random.default_rng(0).random((2000, 300), dtype=np.float32) + 1
+    x[:, ::4] = 0
+    whole = sp.csr_array(x)
+    whole.indices, whole.indptr = whole.indices.astype(np.int64), whole.indptr.astype(np.int64)
+    names = [f"g{i}" for i in range(300)]
+    cells = Cells(element(h5_group(tmp_path), x if kind == "dense" else whole), names, names)
+    rows = np.flatnonzero(np.random.default_rng(1).random(2000) < 0.8)
+    tracemalloc.start()
+    held = cells.ascending(rows)
+    _, highest = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    values = held.toarray() if sp.issparse(held) else held
+    np.testing.assert_array_equal(values, x[rows])
+    assert highest < 1.4 * (held.nnz * 8 if sp.issparse(held) else held.nbytes)
 
 
 @pytest.mark.usefixtures("small_pool")

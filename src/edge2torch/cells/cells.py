@@ -134,9 +134,8 @@ class Cells:
 
     def blocks(self) -> Iterator[tuple[slice, Any]]:
         """All rows as in :meth:`aligned`, some at a time, and which they are."""
-        at_once = stored.rows_at_once(self._matrix) if self._store is None else self._store.rows_at_once
-        for start in range(0, self._n, at_once):
-            rows = np.arange(start, min(start + at_once, self._n))
+        for start in range(0, self._n, self.rows_at_once):
+            rows = np.arange(start, min(start + self.rows_at_once, self._n))
             yield slice(start, start + rows.size), self.ascending(rows)
 
     def _checked(self, rows: Any) -> Any:
@@ -169,6 +168,11 @@ class Cells:
         if self._store is None:
             return self._n
         return max(int(stored.POOL_BYTES / max(self._store.bytes_per_row(len(self.features)), 1)), 1)
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows to read at a time, where their order does not matter."""
+        return stored.rows_at_once(self._matrix) if self._store is None else self._store.rows_at_once
 
     @property
     def rows_together(self) -> int:

@@ -161,9 +161,10 @@ class ShuffledBatches(Batches):
 
     def _pools(self) -> list[tuple[int, int]]:
         """First batch of each pool, and the one behind its last."""
-        at_once = max(self.cells.pool_rows // self.batch_size, 1)
-        if self.rows.size <= self.cells.pool_rows:
-            at_once = max(len(self), 1)
+        most = self.cells.pool_rows
+        if self._seed is None:  # in order, so that no more is needed than what is read at a time
+            most = min(most, self.cells.rows_at_once)
+        at_once = max(len(self) if self.rows.size <= most else most // self.batch_size, 1)
         return [(start, min(start + at_once, len(self))) for start in range(0, len(self), at_once)]
 
     def _order(self, epoch: int) -> npt.NDArray[np.intp]:

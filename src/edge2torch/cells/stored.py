@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 from anndata.abc import CSCDataset, CSRDataset
+from scipy.sparse import get_index_dtype
 
 from edge2torch.errors import Edge2TorchError
 
@@ -40,7 +42,14 @@ def read(matrix: Any, start: int, stop: int) -> Any:
     rows = matrix[start:stop]
     if _is_dask(rows):
         rows = rows.compute()
-    return sp.csr_array(rows) if is_sparse(rows) else np.asarray(rows)
+    return _with_short_indices(sp.csr_array(rows)) if is_sparse(rows) else np.asarray(rows)
+
+
+def _with_short_indices(rows: sp.csr_array[Any]) -> sp.csr_array[Any]:
+    """Use int32 for positions where it is enough: of rows in a file, SciPy's sparse arrays keep int64."""
+    kind = get_index_dtype(maxval=max(rows.nnz, rows.shape[1]))
+    indices, starts = (part.astype(kind, copy=False) for part in (rows.indices, rows.indptr))
+    return sp.csr_array((rows.data, indices, starts), shape=rows.shape)
 
 
 def rows_at_once(matrix: Any) -> int:
@@ -99,15 +108,15 @@ class Store:
         change
             What to make of those that are read at once, for example the columns that are needed.
         """
-        parts = []
-        for start, stop, wanted in _runs(rows, self.rows_at_once):
-            part = read(self.matrix, start, stop)
-            parts.append(change(part if wanted.size == stop - start else part[wanted]))
-        if not parts:
+        runs = list(_runs(rows, self.rows_at_once))
+        parts = (self._part(*run, change) for run in runs)
+        if not runs:
             return change(read(self.matrix, 0, 0))
-        if len(parts) == 1:
-            return parts[0]
-        return sp.csr_array(sp.vstack(parts)) if is_sparse(parts[0]) else np.concatenate(parts)
+        return next(parts) if len(runs) == 1 else _below_each_other(parts, rows.size)
+
+    def _part(self, start: int, stop: int, wanted: npt.NDArray[np.intp], change: Callable[[Any], Any]) -> Any:
+        part = read(self.matrix, start, stop)
+        return change(part if wanted.size == stop - start else part[wanted])
 
     def columns(self, columns: npt.NDArray[np.intp]) -> sp.csr_array[Any]:
         """Read columns, in the order that is asked for, of what is stored by column; some at a time."""
@@ -121,6 +130,28 @@ class Store:
         if not blocks:
             return sp.csr_array((n_rows, 0), dtype=self.dtype)
         return sp.csr_array(sp.csc_array(sp.hstack(blocks, format="csc"))[:, np.argsort(order)])
+
+
+def _below_each_other(parts: Iterator[Any], n_rows: int) -> Any:
+    """Join parts as they come, so that the whole is in memory once; ``vstack`` needs it twice."""
+    first = next(parts)
+    if not is_sparse(first):
+        whole = np.empty((n_rows, first.shape[1]), dtype=first.dtype)
+        start = 0
+        for part in chain([first], parts):
+            whole[start : start + len(part)] = part
+            start += len(part)
+        return whole
+    data, indices, starts = first.data.copy(), first.indices.copy(), [first.indptr.astype(np.int64)]
+    for part in parts:
+        n_values = data.size
+        for whole, more in ((data, part.data), (indices, part.indices)):
+            whole.resize(n_values + more.size, refcheck=False)  # where it is, if the system can
+            whole[n_values:] = more
+        starts.append(part.indptr[1:] + np.int64(n_values))
+    kind = get_index_dtype(maxval=max(data.size, first.shape[1]))
+    places = (indices.astype(kind, copy=False), np.concatenate(starts).astype(kind, copy=False))
+    return sp.csr_array((data, *places), shape=(n_rows, first.shape[1]))
 
 
 def _runs(rows: npt.NDArray[np.intp], most: int) -> Iterator[tuple[int, int, npt.NDArray[np.intp]]]:
