@@ -144,7 +144,7 @@ def draw_formula(translator: HTML5Translator, node: math | math_block) -> None:
     """Write a formula as MathML."""
     block = isinstance(node, math_block)
     formula = tex2mathml(node.astext(), as_block=block)
-    translator.body.append(f'<div class="math">{formula}</div>' if block else formula)
+    translator.body.append(f'<div class="formula">{formula}</div>' if block else formula)
     raise SkipNode
 
 
