@@ -51,7 +51,7 @@ extensions = [
 ]
 bibtex_bibfiles = ["references.bib"]
 bibtex_reference_style = "author_year"
-bibtex_default_style = "alpha"
+bibtex_default_style = "plain"
 html_theme = "sphinx_book_theme"
 html_title = "edge2torch"
 html_theme_options = {"show_toc_level": 2, "home_page_in_toc": True, "navbar_persistent": []}

@@ -69,7 +69,7 @@ def test_every_block_says_where_it_runs(code):
 
 def test_all_blocks_run_and_decoupler_and_we_name_the_same_regulators(names):
     assert names["second"].shape == (6, 3)
-    assert list(names["nodes"].columns) == ["erythroid", "myeloid"]
+    assert list(names["nodes"].columns) == ["ery", "myeloid"]
     assert set(names["activities"].var_names) == set(names["scores"].var_names)
     assert {"z", "padj"} <= set(names["ranking"].columns)
 
