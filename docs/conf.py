@@ -27,6 +27,8 @@ ROOMS = {
     "io": "Files",
     "datasets": "Simulated cells",
 }
+#: pages that are elsewhere in the repository
+PAGES_ELSEWHERE = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 #: what needs no AnnData
 CORE = [
     "compile_graph",
@@ -51,7 +53,7 @@ extensions = [
 ]
 bibtex_bibfiles = ["references.bib"]
 bibtex_reference_style = "author_year"
-bibtex_default_style = "alpha"
+bibtex_default_style = "plain"
 html_theme = "sphinx_book_theme"
 html_title = "edge2torch"
 html_theme_options = {"show_toc_level": 2, "home_page_in_toc": True, "navbar_persistent": []}
@@ -96,7 +98,7 @@ def copy_pages() -> None:
     """Put notebooks, and pages that are elsewhere, where Sphinx looks for pages."""
     for folder, found in (
         ("_tutorials", (ROOT / "tutorials").glob("*.ipynb")),
-        ("_pages", (ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"))),
+        ("_pages", (ROOT / name for name in PAGES_ELSEWHERE)),
     ):
         shutil.rmtree(HERE / folder, ignore_errors=True)
         (HERE / folder).mkdir()
@@ -118,7 +120,7 @@ def list_functions() -> None:
 
 
 def cite(link: re.Match[str]) -> str:
-    """A link to a paper becomes a citation where the bibliography has it: its text, if that is no name and year, stays."""
+    """Turn a link to a paper of the bibliography into a citation; a text that is no name and year stays."""
     text, paper = link.groups()
     if paper not in PAPERS:
         return link[0]
@@ -137,14 +139,22 @@ def change_links(_: Sphinx, page: str, source: list[str]) -> None:
         source[0] = source[0].replace("](../docs/", "](../").replace("](docs/", "](../")
         return
     text = source[0].replace("](../tutorials/", "](_tutorials/")
-    source[0] = re.sub(r"\[([^\]]*)\]\(\.\./([^)]*)\)", r"\1 (`\2` in the repository)", text)
+    for name in PAGES_ELSEWHERE:
+        text = text.replace(f"](../{name}", f"](_pages/{name}")
+    source[0] = re.sub(r"\[([^\]]*)\]\(\.\./([^)]*)\)", name_file, text)
+
+
+def name_file(link: re.Match[str]) -> str:
+    """Name a file that is in the repository only."""
+    text, path = link.groups()
+    return f"`{path}`" if text == path else f"{text} (`{path}` in the repository)"
 
 
 def draw_formula(translator: HTML5Translator, node: math | math_block) -> None:
     """Write a formula as MathML."""
     block = isinstance(node, math_block)
     formula = tex2mathml(node.astext(), as_block=block)
-    translator.body.append(f'<div class="math">{formula}</div>' if block else formula)
+    translator.body.append(f'<div class="formula">{formula}</div>' if block else formula)
     raise SkipNode
 
 

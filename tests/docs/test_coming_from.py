@@ -52,7 +52,7 @@ def run(given, program=PROGRAM, python=PEER):
 @pytest.fixture(scope="module")
 def names(code):
     """What the names of all blocks for this package hold in the end; fits are short."""
-    found = {"e2t": e2t, "weights": pd.DataFrame({"source": ["TAL1"], "target": ["myeloid"], "weight": [0.5]})}
+    found = {"e2t": e2t, "weights": pd.DataFrame({"source": ["TAL1"], "target": ["mye"], "weight": [0.5]})}
     patch = pytest.MonkeyPatch()
     patch.setattr(e2t.tl, "fit", functools.partial(e2t.tl.fit, max_epochs=3, progress_bar=False))
     patch.setattr(e2t.tl, "control", functools.partial(e2t.tl.control, n=3, progress_bar=False))
@@ -69,7 +69,7 @@ def test_every_block_says_where_it_runs(code):
 
 def test_all_blocks_run_and_decoupler_and_we_name_the_same_regulators(names):
     assert names["second"].shape == (6, 3)
-    assert list(names["nodes"].columns) == ["erythroid", "myeloid"]
+    assert list(names["nodes"].columns) == ["ery", "mye"]
     assert set(names["activities"].var_names) == set(names["scores"].var_names)
     assert {"z", "padj"} <= set(names["ranking"].columns)
 
