@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import anndata
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 import edge2torch as e2t
-from edge2torch.get._choose import name_of_groups
+from edge2torch.get._choose import check_nodes, name_of_groups
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +45,28 @@ def test_without_classes_groups_are_outputs():
     e2t.tl.interpret(adata, target="two", n_steps=2)
     assert name_of_groups(adata, "e2t") == "output"
     assert set(e2t.get.rank_nodes(adata)["group"]) == {"two"}
+
+
+def test_nodes_by_name_or_by_a_label_that_one_has():
+    label_of = {"A": "x", "B": "A", "C": "y", "D": "y", "E (node)": "E"}
+    assert check_nodes(["A", "E", "E (node)", "x"], label_of, label_of) == ["A", "E (node)"]
+    assert check_nodes("E", label_of, label_of) == ["E (node)"]
+    with pytest.raises(e2t.Edge2TorchError, match="1 of 2 nodes do not exist: 'y'"):
+        check_nodes(["y", "A"], label_of, label_of)
+
+
+def test_a_node_with_the_name_of_a_gene_is_found_by_that(tmp_path):
+    import scanpy as sc
+
+    adata = sc.datasets.pbmc68k_reduced()
+    e2t.pp.build_graph(adata, {"LYZ": adata.var_names[:20], "other": ["LYZ", *adata.var_names[20:40]]})
+    e2t.tl.fit(adata, "louvain", max_epochs=1, progress_bar=False)
+    e2t.tl.interpret(adata, n_steps=20)
+    assert e2t.get.nodes(adata).var_names.tolist() == ["LYZ (node)", "other"]
+    assert [text.get_text() for text in e2t.pl.nodes(adata, nodes="LYZ").get_yticklabels()] == ["LYZ"]
+    plt.close("all")
+    e2t.io.write_cellxgene(adata, tmp_path / "cells.h5ad", nodes=["LYZ"], embedding=None)
+    assert "LYZ (score)" in anndata.read_h5ad(tmp_path / "cells.h5ad").obs
+    for name in ("LYZ", "LYZ (node)"):
+        e2t.io.write_graph(adata, tmp_path / f"{name}.graphml", nodes=name)
+    assert (tmp_path / "LYZ.graphml").read_bytes() == (tmp_path / "LYZ (node).graphml").read_bytes()

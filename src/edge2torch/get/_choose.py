@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -179,6 +180,36 @@ def check_names(argument: str, wanted: str | Sequence[str], known: Iterable[str]
             f"there are {some(choices, 20)}"
         )
     return names
+
+
+def check_nodes(wanted: str | Sequence[str], known: Iterable[str], label_of: Mapping[str, str]) -> list[str]:
+    """Nodes that the user asked for, once each: by name, or by a label that only one of them has.
+
+    Parameters
+    ----------
+    wanted
+        Names or labels.
+    known
+        Names of the nodes to choose from.
+    label_of
+        Their labels: the node ``"CIITA (node)"`` is ``"CIITA"``.
+
+    Raises
+    ------
+    Edge2TorchError
+        If there are none, or some do not exist.
+
+    Examples
+    --------
+    >>> check_nodes(["CIITA", "NFKB"], ["CIITA (node)", "NFKB"], {"CIITA (node)": "CIITA", "NFKB": "NFKB"})
+    ['CIITA (node)', 'NFKB']
+    """
+    choices = [str(name) for name in known]
+    times = Counter(label_of[name] for name in choices)
+    named = {label_of[name]: name for name in choices if times[label_of[name]] == 1}
+    named |= {name: name for name in choices}
+    asked = [wanted] if isinstance(wanted, str) or not isinstance(wanted, Iterable) else wanted
+    return check_names("nodes", [named.get(str(one), str(one)) for one in asked], choices)
 
 
 def check_name(argument: str, wanted: object, known: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from edge2torch._new_file import check_new_file, new_files
 from edge2torch._notes import note
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get import nodes as get_nodes
-from edge2torch.get._choose import best_nodes, check_names, mean_scores
+from edge2torch.get._choose import best_nodes, check_nodes, labels_of, mean_scores
 from edge2torch.io._viewer_cells import colours, result_columns, viewer_columns
 from edge2torch.io._viewer_genes import gene_sets, viewer_matrix, write_gene_sets
 from edge2torch.io._viewer_maps import check_maps, known_maps, node_map
@@ -59,7 +59,7 @@ def write_cellxgene(
         Column of ``adata.obs`` with the groups of which the best nodes are shown; ``None`` for the groups in
         ``uns[key]["rank_nodes"]``.
     nodes
-        Names of hidden nodes to show instead, in this order.
+        Names, or labels, of hidden nodes to show instead, in this order.
     n_nodes
         Nodes per group: those with the highest ``z`` after :func:`edge2torch.tl.rank_nodes`, else with the highest mean
         score.
@@ -190,7 +190,7 @@ def _choose(
         best = best_nodes(adata, means, n_nodes, key)
         names = list(dict.fromkeys(name for group in best.values() for name in group))
     else:
-        names = check_names("nodes", nodes, means.columns)
+        names = check_nodes(nodes, means.columns, labels_of(adata, key))
         best = dict.fromkeys(map(str, means.index), names)
     if len(names) > MOST_NODES:
         asked = f"n_nodes={n_nodes} in {len(best)} groups" if nodes is None else "nodes"

@@ -17,7 +17,7 @@ from edge2torch import _keys, _slots
 from edge2torch._new_file import check_new_file, new_files
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get import graph as get_graph
-from edge2torch.get._choose import check_name, check_names
+from edge2torch.get._choose import check_name, check_nodes, labels_of
 from edge2torch.get._graph import SCORES
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def write_graph(
         of Cytoscape fits every group; of outputs, only that with the name of the group is kept. ``None`` for those of
         all groups, as ``score_<group>``, ...
     nodes
-        Hidden nodes to write, with the genes and outputs that they are directly connected with; ``None`` for all.
+        Hidden nodes to write, by name or label, with the genes and outputs that they are directly connected with;
+        ``None`` for all.
     key
         Name of the result.
     overwrite
@@ -96,7 +97,7 @@ def write_graph(
         whole = _of_group(whole, adata, group, key)
     if nodes is not None:
         hidden = [node for node, data in whole.nodes.items() if data["kind"] == "hidden"]
-        wanted = set(check_names("nodes", nodes, hidden))
+        wanted = set(check_nodes(nodes, hidden, labels_of(adata, key)))
         around = {other for node in wanted for other in nx.all_neighbors(whole, node)} - set(hidden)
         whole = whole.subgraph([node for node in whole if node in wanted | around])
     plain = _plain(whole)

@@ -16,7 +16,7 @@ from edge2torch import _keys, _slots
 from edge2torch._checks import check_whole
 from edge2torch.errors import Edge2TorchError
 from edge2torch.get import rank_nodes as get_ranked
-from edge2torch.get._choose import check_names, labels_of, name_of_groups
+from edge2torch.get._choose import check_nodes, labels_of, name_of_groups
 from edge2torch.pl._chance import BAND, draw_best, said_of
 from edge2torch.pl._figure import BLUE, GREY, VERMILION, finish, score_label
 from edge2torch.pl._names import place_names
@@ -64,7 +64,7 @@ def controls(
     group
         One group of cells; ``None`` for all, where a dot is a node in a group.
     nodes
-        Names of hidden nodes for the last panel, in this order, instead of the best ones.
+        Names, or labels, of hidden nodes for the last panel, in this order, instead of the best ones.
     n_nodes
         Nodes in the last panel: those with the highest ``z``, of all groups in turn. Each is shown in the group in
         which its ``z`` is highest.
@@ -136,7 +136,8 @@ def _rows(table: pd.DataFrame, nodes: str | Sequence[str] | None, n_nodes: int) 
     """Nodes of the last panel, each in the group in which it is highest: the first of each group, the second, ..."""
     own = table.sort_values("z", ascending=False, kind="stable").drop_duplicates("node")
     if nodes is not None:
-        return own.set_index("node").loc[check_names("nodes", nodes, own["node"])].reset_index()
+        label_of = dict(zip(own["node"], own["name"], strict=True))
+        return own.set_index("node").loc[check_nodes(nodes, own["node"], label_of)].reset_index()
     turn = own.groupby("group", sort=False).cumcount()
     chosen = own.loc[turn.sort_values(kind="stable").index[:n_nodes]]
     order = table["group"].drop_duplicates().tolist()

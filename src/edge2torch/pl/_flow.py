@@ -64,7 +64,7 @@ def flow(
     target
         Class whose output is shown; ``None`` for the class that was explained, or the one with the name of the group.
     nodes
-        Names of hidden nodes to show instead of the best ones.
+        Names, or labels, of hidden nodes to show instead of the best ones.
     n_nodes
         Number of hidden nodes.
     n_genes

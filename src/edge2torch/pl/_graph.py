@@ -82,7 +82,7 @@ def graph(
         Class whose output node and gene scores are shown; ``None`` for the class that was explained, or the one with
         the name of the group.
     nodes
-        Names of hidden nodes to show instead of the best ones.
+        Names, or labels, of hidden nodes to show instead of the best ones.
     around
         Name of a gene or a hidden node whose neighbourhood is shown instead.
     path

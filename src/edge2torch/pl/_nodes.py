@@ -13,6 +13,7 @@ from edge2torch._checks import check_choice, check_whole
 from edge2torch.errors import Edge2TorchError
 from edge2torch.get._choose import (
     check_names,
+    check_nodes,
     criterion,
     highest,
     labels_of,
@@ -68,7 +69,7 @@ def nodes(
     groups
         Groups to show, in this order; ``None`` for all.
     nodes
-        Names of hidden nodes to show, in this order, instead of the best ones.
+        Names, or labels, of hidden nodes to show, in this order, instead of the best ones.
     n_nodes
         Nodes per group.
     kind
@@ -118,17 +119,17 @@ def nodes(
     if groups is not None:
         means = means.loc[check_names("groups", groups, means.index)]
     by, order = criterion(adata, means, key)
+    label_of = labels_of(adata, key)
     if nodes is None:
         top = _top(order, highest(order, n_nodes))
     else:
-        wanted = check_names("nodes", nodes, means.columns)
+        wanted = check_nodes(nodes, means.columns, label_of)
         top = pd.DataFrame(data=False, index=means.index, columns=wanted)
     means = means[top.columns]
     shown = means if values == "score" else _deviates(adata, means, key)
     norm = centred(shown, vmax)
     name = groupby or name_of_groups(adata, key)
     sizes = find_sizes(adata, means, name, key) if kind == "dot" else None
-    label_of = labels_of(adata, key)
     labels = wrap_all([label_of[node] for node in means.columns], WIDTH, 1)
     columns = wrap_all(means.index.tolist(), WIDTH // 2, 1)
     if ax is None:

@@ -11,7 +11,7 @@ import pandas as pd
 from edge2torch import _keys, _slots
 from edge2torch._checks import check_choice, check_whole
 from edge2torch.errors import Edge2TorchError, some
-from edge2torch.get._choose import check_names, labels_of
+from edge2torch.get._choose import check_names, check_nodes, labels_of
 from edge2torch.get._perturb import perturb as get_perturb
 from edge2torch.pl._figure import DIVERGING, centred, finish
 from edge2torch.pl._matrix import add_colour_bar, hatch_rarer_sign, mark, matrix_axes, name_axes
@@ -61,7 +61,7 @@ def perturb(
     target
         Outputs to show, in this order; ``None`` for all. Of a screen, the one whose change is shown in all groups.
     nodes
-        Of a screen, names of nodes or genes to show, in this order, instead of those that change most.
+        Of a screen, names (or labels) of nodes or genes to show, in this order, instead of those that change most.
     n_nodes
         Of a screen, nodes per column.
     key
@@ -113,7 +113,7 @@ def perturb(
         chosen = _largest(changes, n_nodes)
         changes = changes.loc[chosen.index]
     elif per == "screen" and nodes is not None:
-        changes = changes.loc[check_names("nodes", nodes, changes.index)]
+        changes = changes.loc[check_nodes(nodes, changes.index, labels_of(adata, key))]
     label_of = labels_of(adata, key) if per == "screen" else {}
     labels = wrap_all([label_of.get(str(name), str(name)) for name in changes.index], WIDTH, 1)
     columns = wrap_all([str(name) for name in changes], WIDTH // 2, 1)

@@ -16,7 +16,7 @@ from edge2torch.errors import Edge2TorchError, some
 from edge2torch.get import edges as get_edges
 from edge2torch.get import features as get_features
 from edge2torch.get import graph as get_graph
-from edge2torch.get._choose import best_nodes, check_name, check_names, mean_scores, name_of_groups
+from edge2torch.get._choose import best_nodes, check_name, check_nodes, labels_of, mean_scores, name_of_groups
 from edge2torch.graph.graph import OUTPUT
 from edge2torch.pl import _selection
 from edge2torch.pl._figure import UNITS
@@ -161,7 +161,7 @@ def context(adata: AnnData | MuData, whole: nx.DiGraph[str], wanted: Wanted, key
     if wanted.nodes is None:
         main = best_nodes(adata, means.loc[[group]], wanted.n_nodes, key)[group]
     else:
-        main = check_names("nodes", wanted.nodes, means.columns)
+        main = check_nodes(wanted.nodes, means.columns, labels_of(adata, key))
     return Context(group, label, output, str(_slots.params(adata, key, "fit")["task"]), score, main)
 
 
