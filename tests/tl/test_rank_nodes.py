@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -75,6 +76,21 @@ def test_columns_agree_with_each_other(ranked):
     genes = regulons().groupby("source")["target"].agg(set)
     for node, sources in zip(table["node"], table["sources"], strict=True):
         assert set(sources.split(", ")) <= genes[node]
+
+
+def test_sources_go_by_their_symbols():
+    net = regulons(n_nodes=6, n_genes=60)
+    genes = net["target"].unique()
+    adata = anndata.AnnData(np.random.default_rng(0).random((60, len(genes)), dtype=np.float32))
+    adata.var_names, adata.var["symbol"] = [f"ENSG{k:011}" for k in range(len(genes))], genes
+    adata.obs["group"] = np.repeat(["a", "b", "c"], 20)
+    e2t.pp.build_graph(adata, net, gene_symbols="symbol")
+    e2t.tl.fit(adata, "group", **{**LEARN, "max_epochs": 2})
+    e2t.tl.control(adata, "rewired", n=2, progress_bar=False)
+    e2t.tl.rank_nodes(adata, n_steps=2)
+    sources = e2t.get.rank_nodes(adata).set_index("node")["sources"]
+    genes_of = net.groupby("source")["target"].agg(set)
+    assert all(set(names.split(", ")) <= genes_of[node] for node, names in sources.items())
 
 
 def test_score_is_the_mean_conductance_to_the_centred_logit(ranked):

@@ -66,7 +66,7 @@ def rank_nodes(
     ``shuffled``, ``deterministic``
         Mean score in controls of other kinds, if there are any.
     ``sources``
-        Names of those that contribute most.
+        Names of those that contribute most; of genes, their symbols (``gene_symbols=`` of ``pp.build_graph``).
 
     Per model, in the order of the models, groups and hidden nodes:
 

@@ -124,7 +124,7 @@ def controls(
     if group is not None:
         figure.suptitle(wrap(f"{name_of_groups(adata, key)}: {group}", TITLE, 2), fontsize="large", parse_math=False)
     for ax, value in ((score, "score"), (z, "z")):
-        highest = table.nlargest(4 * NAMED, value)
+        highest = table.nlargest(NAMED, value)  # of others, a name would say that they matter
         names = highest["name"] + (" (" + highest["group"].astype(str) + ")" if group is None else "")
         for text in place_names(ax, list(zip(names, _genes(highest), highest[value], strict=True)), NAMED):
             text.set_in_layout(False)

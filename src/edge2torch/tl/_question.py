@@ -67,6 +67,8 @@ class Question:
         What the model was fitted with.
     nodes
         Rows of the hidden nodes in the table of nodes.
+    gene_labels
+        What inputs are called for readers, by name: symbols where names are identifiers.
     """
 
     replicates: Sequence[EdgeModel]
@@ -79,6 +81,7 @@ class Question:
     baseline: str | npt.ArrayLike
     params: dict[str, object]
     nodes: pd.DataFrame
+    gene_labels: Mapping[str, str]
 
     @classmethod
     def of(
@@ -106,6 +109,7 @@ class Question:
         if reference is not None and len(reference) != 1:
             raise Edge2TorchError(f"baseline must be one reference for all cells, but has {len(reference):,} rows")
         by_label = str(params["task"]) == CLASSES and target == "label"
+        inputs = table[table["kind"] == "input"]
         return cls(
             replicates,
             artifact,
@@ -117,6 +121,7 @@ class Question:
             baseline,
             params,
             table[table["kind"] == "hidden"].reset_index(drop=True),
+            dict(zip(inputs["node"].astype(str), inputs["label"].astype(str), strict=True)),
         )
 
     def read(self, rows: Rows) -> Tensor:

@@ -169,8 +169,9 @@ class _Sources:
     @classmethod
     def of(cls, question: Question) -> _Sources:
         model = Model.of(question.replicates[0], question.artifact, question.artifact)
-        names = question.artifact.graph.edges["source"].iloc[model.edges].astype(object).to_numpy()
-        return cls(model.target, names, len(model.hidden))
+        names = question.artifact.graph.edges["source"].iloc[model.edges].astype(object)
+        labels = question.gene_labels
+        return cls(model.target, names.map(lambda name: labels.get(name, name)).to_numpy(), len(model.hidden))
 
     def support(self, edges: Floats) -> Floats:
         """How many sources a score comes from, (groups, nodes): the square of the sum over the sum of the squares."""
