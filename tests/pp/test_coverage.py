@@ -14,7 +14,7 @@ from anndata import AnnData
 
 import edge2torch as e2t
 from edge2torch.prior import load_shipped
-from edge2torch.prior.identifiers import canonical_symbols, symbols_of_ensembl
+from edge2torch.prior.identifiers import canonical_symbols
 from edge2torch.prior.shipped import read_shipped
 
 MEASURED = [f"g{i}" for i in range(12)]
@@ -272,9 +272,9 @@ def ensembl():
     """30 genes of Hallmark: symbol by Ensembl id."""
     known = set(load_shipped("hallmark").sets["target"])
     table = read_shipped("gene_ensembl.csv.gz")
-    found = symbols_of_ensembl(table[table.columns[0]].drop_duplicates().iloc[::50].tolist())
-    once = found[found["symbol"].isin(known) & ~found["ensembl"].duplicated(keep=False)].drop_duplicates("symbol")
-    return dict(once.head(30).itertuples(index=False))
+    asked = canonical_symbols(table[table.columns[0]].drop_duplicates().iloc[::50].tolist())
+    once = asked[asked["symbol"].isin(known) & (asked["found"] == "ensembl")].drop_duplicates("symbol").head(30)
+    return dict(zip(once["name"], once["symbol"], strict=True))
 
 
 @pytest.mark.parametrize("version", ["", ".7"])
