@@ -14,7 +14,24 @@ from edge2torch.prior.shipped import load_shipped
 #: transcription factors that notebooks name
 NAMED = ("PAX5", "EBF1", "SPI1", "CEBPA", "CEBPB", "TBX21", "EOMES", "GATA3", "TCF7", "LEF1", "IRF4", "IRF8", "MYC")
 NAMED += ("RUNX3", "STAT1", "STAT3", "NFKB1", "RELA", "JUN", "FOS", "SP1", "TP53", "FOXP3", "GATA1", "GATA2", "BACH2")
-NAMED += ("POU2F2", "POU2AF1", "RFX5", "CIITA", "KLF4", "MAFB", "IRF1", "NFATC1", "NFATC2", "AP1", "NFKB")
+NAMED += (
+    "STAT6",
+    "SPIB",
+    "TCF3",
+    "RFXAP",
+    "RFXANK",
+    "POU2F2",
+    "POU2AF1",
+    "RFX5",
+    "CIITA",
+    "KLF4",
+    "MAFB",
+    "IRF1",
+    "NFATC1",
+    "NFATC2",
+    "AP1",
+    "NFKB",
+)
 
 
 @dataclass(frozen=True)
