@@ -66,7 +66,7 @@ def make_up_regulons(n_sources: int = 1186, n_rows: int = 43178) -> pd.DataFrame
     factors = genes.loc[genes["source"].str.contains("transcription by RNA polymerase II"), "target"].unique()
     factors = np.unique([*NAMED, *rng.permutation(factors)[: n_sources - len(NAMED)]])
     sizes = rng.lognormal(0, 1.5, len(factors))
-    sizes[np.isin(factors, NAMED)] *= 5  # those that are named are well known
+    sizes[np.isin(factors, NAMED)] = 5 * sizes.mean()  # well known, and among any few thousand genes
     sources = rng.choice(factors, n_rows * 2, p=sizes / sizes.sum())
     targets = rng.choice(rng.permutation(genes["target"].unique())[:7000], n_rows * 2)
     rows = pd.DataFrame({"source": sources, "target": targets})
