@@ -14,7 +14,24 @@ from edge2torch.prior.shipped import load_shipped
 #: transcription factors that notebooks name
 NAMED = ("PAX5", "EBF1", "SPI1", "CEBPA", "CEBPB", "TBX21", "EOMES", "GATA3", "TCF7", "LEF1", "IRF4", "IRF8", "MYC")
 NAMED += ("RUNX3", "STAT1", "STAT3", "NFKB1", "RELA", "JUN", "FOS", "SP1", "TP53", "FOXP3", "GATA1", "GATA2", "BACH2")
-NAMED += ("POU2F2", "POU2AF1", "RFX5", "CIITA", "KLF4", "MAFB", "IRF1", "NFATC1", "NFATC2", "AP1", "NFKB")
+NAMED += (
+    "STAT6",
+    "SPIB",
+    "TCF3",
+    "RFXAP",
+    "RFXANK",
+    "POU2F2",
+    "POU2AF1",
+    "RFX5",
+    "CIITA",
+    "KLF4",
+    "MAFB",
+    "IRF1",
+    "NFATC1",
+    "NFATC2",
+    "AP1",
+    "NFKB",
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +66,7 @@ def make_up_regulons(n_sources: int = 1186, n_rows: int = 43178) -> pd.DataFrame
     factors = genes.loc[genes["source"].str.contains("transcription by RNA polymerase II"), "target"].unique()
     factors = np.unique([*NAMED, *rng.permutation(factors)[: n_sources - len(NAMED)]])
     sizes = rng.lognormal(0, 1.5, len(factors))
-    sizes[np.isin(factors, NAMED)] *= 5  # those that are named are well known
+    sizes[np.isin(factors, NAMED)] = 5 * sizes.mean()  # well known, and among any few thousand genes
     sources = rng.choice(factors, n_rows * 2, p=sizes / sizes.sum())
     targets = rng.choice(rng.permutation(genes["target"].unique())[:7000], n_rows * 2)
     rows = pd.DataFrame({"source": sources, "target": targets})
