@@ -18,6 +18,11 @@ from anndata import AnnData
 from hypothesis import strategies as st
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Notebooks first: they are slow, and no process should be left alone with them at the end."""
+    items.sort(key=lambda item: "tutorials" not in item.path.parts)
+
+
 @st.composite
 def _acyclic_edges(draw: st.DrawFn) -> pd.DataFrame:
     """Draw an edge list with skip edges, and outputs at any depth, in an order that says nothing about its nodes."""
