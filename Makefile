@@ -23,7 +23,7 @@ INSTALL_HERE = $(INSTALL) --build-constraint constraints.txt -e .
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types imports pytest test-viewers chromium test-lowest test-newest test-wheel bench docs notebooks priors build clean
+.PHONY: help demo test lint format types imports pytest test-viewers test-tutorials chromium test-lowest test-newest test-wheel bench docs notebooks priors build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ chromium:
 	    echo "test-viewers needs a browser: install the package 'chromium' (Debian: apt-get install chromium)," >&2; \
 	    echo "or say where Chromium or Chrome is: make test-viewers CHROMIUM=/path/to/it" >&2; exit 1; \
 	  fi; }
+
+test-tutorials: $(VENV)/.dev ## run all notebooks, also those that take minutes
+	MPLBACKEND=Agg EDGE2TORCH_ALL_TUTORIALS=1 $(ONE_THREAD) $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal tests/tutorials
 
 # Old packages on a new Python, and new ones that we have not seen, warn of things that are not ours to mend.
 TEST_OTHERS := -m pytest -n logical --maxprocesses 4 --dist worksteal -o filterwarnings=default --ignore=tests/tutorials
