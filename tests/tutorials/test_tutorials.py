@@ -18,7 +18,14 @@ from .downloads import provide
 FOLDER = Path(__file__).resolve().parents[2] / "tutorials"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 #: take a minute or more; run by `make test-tutorials`, which sets the variable
-LONG = {"cellxgene", "conditions_and_donors", "out_of_core", "pathways_with_a_hierarchy", "regulons_with_controls"}
+LONG = {
+    "cellxgene",
+    "cite_seq",
+    "conditions_and_donors",
+    "out_of_core",
+    "pathways_with_a_hierarchy",
+    "regulons_with_controls",
+}
 ALL = "EDGE2TORCH_ALL_TUTORIALS"
 
 
