@@ -2,46 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import pandas as pd
-
 from edge2torch import _keys, _slots
-from edge2torch._checks import check_choice, check_number, check_seed, check_whole
+from edge2torch._checks import check_number, check_seed, check_whole
 from edge2torch._notes import caller_level
 from edge2torch.errors import Edge2TorchError, some
 from edge2torch.pp._edit import read_draft
 from edge2torch.tl._fit import fit_settings
-from edge2torch.tl._learn import check_settings, learn, own_callbacks
-from edge2torch.tl._space import check_space, plain, propose
+from edge2torch.tl._learn import learn, own_callbacks
+from edge2torch.tl._search import Search, trials_table
+from edge2torch.tl._space import check_space, plain
 from edge2torch.tl._split import split_of
 from edge2torch.tl._target import read_target
 from edge2torch.tl._write_fit import write_fit
-from edge2torch.training import CLASSES, LABELS, NUMBERS, score
+from edge2torch.training import CLASSES, LABELS, NUMBERS
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    import numpy.typing as npt
-    import optuna
     from anndata import AnnData
     from mudata import MuData
 
     from edge2torch.tl._learn import Learned
-    from edge2torch.training import Target
 
 #: arguments of ``tl.fit`` that are the same in all trials
 FIXED = ("task", "split", "groups", "compare", "random_state", "accelerator", "layer", "use_raw")
 #: what is made as large as possible on the validation cells
 METRICS = {CLASSES: "balanced_accuracy", LABELS: "auroc", NUMBERS: "r2"}
-#: metrics of which less is better
-LESS = ("log_loss", "calibration_error", "mse")
-VALIDATION = "validation"
 
 
 def tune(
@@ -136,7 +127,7 @@ def tune(
     def train(*of: Any) -> Learned:
         return learn(adata, edges, *of, trainer_kwargs=own_callbacks(trainer_kwargs), progress_bar=False)
 
-    search = _Search(
+    search = Search(
         space,
         settings,
         target=wanted,
@@ -163,85 +154,14 @@ def tune(
         target=wanted,
         part=search.part,
         settings=chosen,
-        more_uns={_keys.TRIALS: _table(study, search.metric, space)},
+        more_uns={_keys.TRIALS: trials_table(study, search.metric, space)},
         called={"tune": {"space": space, "n_trials": n_trials, "metric": search.metric, "random_state": random_state}},
     )
     return adata if copy else None
 
 
-class _Search:
-    """What optuna calls for each trial; keeps the best one, with its model.
-
-    Parameters
-    ----------
-    space, metric
-        As for :func:`tune`.
-    settings
-        Arguments of ``tl.fit`` that are not searched for.
-    target, part
-        What to predict, and the split.
-    train
-        Trains with a target, a split and settings.
-    """
-
-    def __init__(
-        self,
-        space: Mapping[str, Any],
-        settings: Mapping[str, Any],
-        *,
-        target: Target,
-        part: npt.NDArray[np.object_],
-        metric: str,
-        train: Callable[..., Learned],
-    ) -> None:
-        self.space, self.settings, self.target, self.part, self.metric = space, settings, target, part, metric
-        self.train = train
-        self.less = metric in LESS
-        self.best: tuple[float, dict[str, Any], Learned] | None = None
-        self.failures: list[str] = []
-
-    def __call__(self, trial: optuna.Trial) -> float:
-        """Train with what a trial proposes, and score the validation cells."""
-        chosen = {name: propose(trial, name, values) for name, values in self.space.items()}
-        try:
-            settings = check_settings({**self.settings, **chosen}, self.target)
-            learned = self.train(self.target, self.part, settings)
-            value = self._validate(learned)
-        except Edge2TorchError as error:
-            self.failures.append(str(error))
-            raise
-        if learned.interrupted:
-            trial.study.stop()
-        trial.set_user_attr("n_epochs", int(learned.history["epoch"].nunique()))
-        if self.best is None or (value < self.best[0] if self.less else value > self.best[0]):
-            self.best = value, settings, learned
-        return value
-
-    def check_metric(self) -> None:
-        """Raise if there is no such metric, before anything is trained."""
-        n = len(self.target.names)
-        table, _ = score(
-            self.target.task,
-            self.target.names,
-            self.target.truth[:1],
-            np.full((1, n), 1 / n),
-            np.array([VALIDATION], dtype=object),
-        )
-        check_choice("metric", self.metric, [str(name) for name in table if name not in ("split", "n_cells")])
-
-    def _validate(self, learned: Learned) -> float:
-        """Score the validation cells; the others, above all those held out, have no part in it."""
-        here = self.part == VALIDATION
-        truth, predicted = self.target.truth[here], learned.predicted[here]
-        table, _ = score(self.target.task, self.target.names, truth, predicted, self.part[here])
-        value = float(table.loc[table["split"] == VALIDATION, self.metric].iloc[0])
-        if not np.isfinite(value):
-            raise Edge2TorchError(f"{self.metric!r} is not defined on the validation cells: choose another metric")
-        return value
-
-
 @contextmanager
-def _kept_if_interrupted(search: _Search) -> Iterator[None]:
+def _kept_if_interrupted(search: Search) -> Iterator[None]:
     """Let Ctrl-C end the search if there is a model to keep."""
     try:
         yield
@@ -270,34 +190,6 @@ def _optuna() -> Any:
     except ImportError as error:
         raise Edge2TorchError("e2t.tl.tune needs optuna: pip install 'edge2torch[tune]'") from error
     return optuna
-
-
-def _table(study: optuna.Study, metric: str, space: Mapping[str, Any]) -> pd.DataFrame:
-    """One row per trial, in the order in which they were made."""
-    rows = []
-    for trial in study.trials:
-        chosen = {name: _entry(values, trial.params[name]) for name, values in space.items()}
-        seconds = trial.duration.total_seconds() if trial.duration else float("nan")
-        value = float("nan") if trial.value is None else trial.value
-        n_epochs = int(trial.user_attrs.get("n_epochs", 0))
-        state = trial.state.name.lower()
-        rows.append(
-            {"trial": trial.number, "state": state, metric: value, "n_epochs": n_epochs, "seconds": seconds, **chosen}
-        )
-    return pd.DataFrame(rows)
-
-
-def _entry(values: Any, chosen: Any) -> Any:
-    """What the table says of a value: numbers among numbers, else text, as h5ad and zarr files can hold it.
-
-    Made before there is a column, which would have no place for None.
-    """
-    if not isinstance(values, list):
-        return chosen
-    value = values[chosen]
-    if all(type(one) in (int, float) for one in values) or isinstance(value, str):
-        return value
-    return json.dumps(value)
 
 
 def _check(
