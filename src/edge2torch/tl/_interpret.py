@@ -18,10 +18,10 @@ from edge2torch.tl._explained import explained_classes, find_explained
 from edge2torch.tl._groups import find_groups
 from edge2torch.tl._node_table import fitted_nodes
 from edge2torch.tl._per_cell import PerCell
+from edge2torch.tl._predictions import predicted_classes
 from edge2torch.tl._query import fitted_cells
 from edge2torch.tl._scores import find_signs, score_cells
 from edge2torch.tl._summary import Summary
-from edge2torch.training import CLASSES, predict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
-    from edge2torch.cells import Cells
     from edge2torch.compile import CompileArtifact
-    from edge2torch.nn import EdgeModel
     from edge2torch.tl._explained import Explained
 
 UNRECORDED = ("adata", "key", "copy")
@@ -157,7 +155,7 @@ def interpret(
     nodes = fitted_nodes(adata, key, artifact)
     cells = fitted_cells(adata, artifact.feature_names, fit_params)
     labels = nodes.loc[nodes["kind"] == "output", "label"].tolist()
-    explained = find_explained(adata, target, fit_params, labels, lambda: _predicted(replicates, cells))
+    explained = find_explained(adata, target, fit_params, labels, lambda: predicted_classes(replicates, cells))
     groups = find_groups(adata, groupby, fit_params, lambda: explained_classes(explained))
     keys = _keys.Keys(key)
     widths = _widths(keys, artifact, explained, per_cell=per_cell, cell_features=cell_features)
@@ -215,11 +213,6 @@ def _widths(
     n_inputs, n_hidden = len(artifact.input_nodes), len(artifact.hidden_nodes)
     widths = {keys.nodes: n_hidden} if one else {}
     return {**widths, keys.activations: n_hidden, **({keys.features: n_inputs} if cell_features else {})}
-
-
-def _predicted(replicates: Sequence[EdgeModel], cells: Cells) -> npt.NDArray[np.int64]:
-    """Position among the outputs of the class that is predicted."""
-    return np.asarray(predict(replicates, cells, CLASSES).mean(axis=0).argmax(axis=1))
 
 
 def _of_genes(

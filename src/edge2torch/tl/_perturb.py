@@ -16,9 +16,9 @@ from edge2torch.tl._explained import find_outputs
 from edge2torch.tl._groups import find_groups, pick_cells
 from edge2torch.tl._node_table import fitted_nodes
 from edge2torch.tl._perturbations import MODES, choose_perturbed
-from edge2torch.tl._predictions import scale_of
+from edge2torch.tl._predictions import predicted_classes, scale_of
 from edge2torch.tl._query import fitted_cells
-from edge2torch.training import CLASSES, NUMBERS, predict
+from edge2torch.training import CLASSES, NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -156,7 +156,7 @@ def perturb(
     def predicted() -> pd.Categorical[Any]:
         if str(fit_params["task"]) != CLASSES:
             return pd.Categorical(["all"] * adata.n_obs)
-        best = predict(replicates, cells, CLASSES).mean(axis=0).argmax(axis=1)
+        best = predicted_classes(replicates, cells)
         return pd.Categorical(np.array(outputs, dtype=object)[best])
 
     groups = find_groups(adata, groupby, fit_params, predicted)

@@ -1,4 +1,4 @@
-"""What models say of cells, as slots of an AnnData."""
+"""What models say of cells, and as slots of an AnnData."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from edge2torch.training import CLASSES, NUMBERS, Scale
+from edge2torch.training import CLASSES, NUMBERS, Scale, predict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mudata import MuData
 
     from edge2torch import _keys
+    from edge2torch.cells import Cells
+    from edge2torch.nn import EdgeModel
 
 
 def scale_of(fit_params: Mapping[str, Any]) -> Scale:
@@ -24,6 +26,11 @@ def scale_of(fit_params: Mapping[str, Any]) -> Scale:
     n = len(fit_params["outputs"])
     mean, std = fit_params.get("mean", np.zeros(n)), fit_params.get("std", np.ones(n))
     return Scale(np.asarray(mean, dtype=float), np.asarray(std, dtype=float))
+
+
+def predicted_classes(replicates: Sequence[EdgeModel], cells: Cells) -> npt.NDArray[np.int64]:
+    """Position among the outputs of the class that is predicted for each cell, (cells,)."""
+    return np.asarray(predict(replicates, cells, CLASSES).mean(axis=0).argmax(axis=1))
 
 
 def predicted_slots(

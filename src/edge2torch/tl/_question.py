@@ -21,10 +21,10 @@ from edge2torch.tl._evidence import Evidence, Model, find_evidence
 from edge2torch.tl._explained import find_explained
 from edge2torch.tl._groups import find_groups
 from edge2torch.tl._node_table import fitted_nodes
-from edge2torch.tl._predictions import scale_of
+from edge2torch.tl._predictions import predicted_classes, scale_of
 from edge2torch.tl._query import fitted_cells
 from edge2torch.tl._target import read_target
-from edge2torch.training import CLASSES, NUMBERS, predict
+from edge2torch.training import CLASSES, NUMBERS
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -100,7 +100,7 @@ class Question:
         cells = fitted_cells(adata, artifact.feature_names, params)
         table = fitted_nodes(adata, key, artifact)
         labels = table.loc[table["kind"] == "output", "label"].tolist()
-        explained = find_explained(adata, target, params, labels, lambda: _predicted(replicates, cells))
+        explained = find_explained(adata, target, params, labels, lambda: predicted_classes(replicates, cells))
         if explained.output is None:
             raise Edge2TorchError("target='all' explains all outputs at once: rank nodes for one after the other")
         of_cells = [labels[k] for k in explained.output]
@@ -216,11 +216,6 @@ class Question:
 def _target_of(params: Mapping[str, object]) -> str | list[str]:
     target = params["target"]
     return target if isinstance(target, str) else [str(name) for name in np.asarray(target).tolist()]
-
-
-def _predicted(replicates: Sequence[EdgeModel], cells: Cells) -> npt.NDArray[np.int64]:
-    """Position among the outputs of the class that is predicted."""
-    return np.asarray(predict(replicates, cells, CLASSES).mean(axis=0).argmax(axis=1))
 
 
 def directions(question: Question, own: Sequence[Evidence], strata: Strata) -> npt.NDArray[np.float64]:
