@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from edge2torch.nn.edge_linear import EdgeLinear
 from edge2torch.nn.edge_sums import edge_sums
-from edge2torch.nn.recurrent import StepModel, make_linear, make_steps, split_edges
+from edge2torch.nn.step_model import StepModel, make_linear, make_steps, split_edges
 from edge2torch.nn.wiring import Wiring
 
 
@@ -77,10 +76,6 @@ class GraphModel(StepModel):
         if self.bias is not None:
             self.bias.zero_()
 
-    def linears(self) -> list[EdgeLinear]:
-        """The parts that hold weights, in the order of ``edge_of_weight``."""
-        return [self.from_inputs, self.between]
-
     def hidden_columns(self, block: int) -> Tensor:
         """Which columns of the output of a block belong to hidden nodes: all channels of each."""
         nodes = super().hidden_columns(block)
@@ -113,16 +108,10 @@ class GraphModel(StepModel):
         by_node: Tensor = values.unflatten(0, (-1, self.width))
         return by_node
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map features (cells, features) to outputs (cells, outputs)."""
-        for state in self.steps(x):
-            last = state
-        return self._read(last)
-
     def forward_with_states(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Compute the outputs and the state after every step, see :meth:`EdgeModel.forward_with_states`."""
         states = list(self.steps(x))
-        return self._read(states[-1]), [state.flatten(0, 1).T for state in states]
+        return self.read_outputs(states[-1]), [state.flatten(0, 1).T for state in states]
 
     def steps(self, x: Tensor) -> Iterator[Tensor]:
         """Compute the states, (nodes behind the inputs, channels, cells), after each step."""
@@ -139,7 +128,7 @@ class GraphModel(StepModel):
             state = self._finish(block, given + self.mix @ heard + self.keep @ state)
             yield state
 
-    def _read(self, state: Tensor) -> Tensor:
+    def read_outputs(self, state: Tensor) -> Tensor:
         """Read the outputs, (cells, outputs), from the last state."""
         values: Tensor = self.read @ state.index_select(0, self.output_nodes.to(state.device))
         return values.T
