@@ -2,12 +2,13 @@
 
 from edge2torch.nn.activation import NodeDropout, make_activation
 from edge2torch.nn.customized import CustomizedEdgeModel
+from edge2torch.nn.descendants import Perturbations
 from edge2torch.nn.edge_linear import EdgeLinear
 from edge2torch.nn.feedforward import FeedforwardLayerBlock, FeedforwardModel
 from edge2torch.nn.graphnn import GraphModel
 from edge2torch.nn.model import EdgeModel
 from edge2torch.nn.norm import NodeNorm
-from edge2torch.nn.perturbation import Perturbations, last_states, output_changes, units_of_nodes
+from edge2torch.nn.perturbation import last_states, output_changes, units_of_nodes
 from edge2torch.nn.recurrent import RecurrentModel
 from edge2torch.nn.wiring import Wiring
 

@@ -1,13 +1,52 @@
-"""Which units of a feedforward network depend on perturbed ones, and the edges between them."""
+"""Perturbed units, those of a feedforward network that depend on them, and the edges between them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from edge2torch.nn.sweep_index import SweepIndex
+
+
+@dataclass(frozen=True, eq=False)
+class Perturbations:
+    """Changes of the states of units, one unit or several in each: the new state is ``factor * state + shift``.
+
+    Entries are sorted by perturbation; in each, a unit occurs once.
+
+    Attributes
+    ----------
+    n
+        Number of perturbations.
+    of
+        Which perturbation an entry belongs to, ascending from 0, shape (entries,).
+    unit
+        Unit whose state is changed: inputs first, then those behind them, shape (entries,).
+    factor
+        Shape (entries,).
+    shift
+        In each of some models, shape (models, entries).
+    """
+
+    n: int
+    of: Tensor
+    unit: Tensor
+    factor: Tensor
+    shift: Tensor
+
+    def part(self, first: int, last: int) -> Perturbations:
+        """Some of the perturbations in a row, counted from 0 again."""
+        here = slice(*torch.searchsorted(self.of, torch.tensor([first, last])).tolist())
+        return replace(
+            self,
+            n=last - first,
+            of=self.of[here] - first,
+            unit=self.unit[here],
+            factor=self.factor[here],
+            shift=self.shift[:, here],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +91,13 @@ class Descendants:
     outputs: Tensor
 
     @classmethod
-    def of(cls, index: SweepIndex, n_inputs: int, of: Tensor, unit: Tensor, n: int) -> Descendants:
-        """Find the rows of ``n`` perturbations: number ``of[i]`` changes ``unit[i]``, inputs counted first.
+    def of(cls, index: SweepIndex, n_inputs: int, perturbations: Perturbations) -> Descendants:
+        """Find the rows of some perturbations.
 
         Built where the index is.
         """
-        of, unit = of.to(index.target.device), unit.to(index.target.device)
-        perturbed = unit * n + of
+        n, device = perturbations.n, index.target.device
+        perturbed = perturbations.unit.to(device) * n + perturbations.of.to(device)
         keys = _reach(index, perturbed, n_inputs, n)
         edge_from, edge, key_to = _expand(index, keys, n_inputs, n)
         edge_to = torch.searchsorted(keys, key_to)

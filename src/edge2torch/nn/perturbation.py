@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from edge2torch.errors import Edge2TorchError
+from edge2torch.nn.descendants import Perturbations
 from edge2torch.nn.edge_sums import node_major
 from edge2torch.nn.feedforward import FeedforwardModel
 from edge2torch.nn.graphnn import GraphModel
@@ -19,45 +19,6 @@ from edge2torch.nn.state import evaluating
 
 #: cells x perturbations in one pass, where all of the network is computed anew
 ROWS_AT_ONCE = 4096
-
-
-@dataclass(frozen=True, eq=False)
-class Perturbations:
-    """Changes of the states of units, one unit or several in each: the new state is ``factor * state + shift``.
-
-    Entries are sorted by perturbation; in each, a unit occurs once.
-
-    Attributes
-    ----------
-    n
-        Number of perturbations.
-    of
-        Which perturbation an entry belongs to, ascending from 0, shape (entries,).
-    unit
-        Unit whose state is changed: inputs first, then those behind them, shape (entries,).
-    factor
-        Shape (entries,).
-    shift
-        In each of some models, shape (models, entries).
-    """
-
-    n: int
-    of: Tensor
-    unit: Tensor
-    factor: Tensor
-    shift: Tensor
-
-    def part(self, first: int, last: int) -> Perturbations:
-        """Some of the perturbations in a row, counted from 0 again."""
-        here = slice(*torch.searchsorted(self.of, torch.tensor([first, last])).tolist())
-        return replace(
-            self,
-            n=last - first,
-            of=self.of[here] - first,
-            unit=self.unit[here],
-            factor=self.factor[here],
-            shift=self.shift[:, here],
-        )
 
 
 def units_of_nodes(model: EdgeModel, nodes: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,13 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from edge2torch.nn.activation import BY_NAME, MixedActivation
-from edge2torch.nn.descendants import Descendants
+from edge2torch.nn.descendants import Descendants, Perturbations
 from edge2torch.nn.edge_sums import node_major, sums
 from edge2torch.nn.sweep import CELLS_AT_ONCE
 
 if TYPE_CHECKING:
     from edge2torch.nn.feedforward import FeedforwardLayerBlock, FeedforwardModel
-    from edge2torch.nn.perturbation import Perturbations
 
 #: rows whose changes are computed at once, about; with more, they fall out of the cache
 ROWS_AT_ONCE = 4096
@@ -92,7 +91,7 @@ def follow(
     while first < perturbations.n:
         last = min(first + at_once, perturbations.n)
         part = perturbations.part(first, last)
-        rows = Descendants.of(index, n_inputs, part.of, part.unit, part.n)
+        rows = Descendants.of(index, n_inputs, part)
         changes = [
             torch.cat([_changes(cells, rows, part, shift) for cells in blocks], dim=2)
             for blocks, shift in zip(before, part.shift, strict=True)
