@@ -70,7 +70,9 @@ def run_peer(edges, weights, biases, features, x, **options) -> pd.DataFrame:
         "cells": x.tolist(),
         "options": options,
     }
-    done = subprocess.run([PEER, "-E", "-c", PROGRAM], input=json.dumps(given), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [PEER, "-E", "-c", PROGRAM], input=json.dumps(given), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     return pd.DataFrame(found["outputs"], columns=found["names"])

@@ -5,13 +5,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scanpy as sc
 import torch
+from anndata import AnnData
 from torch import nn
 
+import edge2torch as e2t
 from edge2torch.cells import Cells, batches
 from edge2torch.training import CLASSES, Learner, Loss
 
 CLASS_WEIGHT = torch.tensor([0.5, 2.0, 1.0])
+
+
+@pytest.fixture(scope="session")
+def untrained() -> AnnData:
+    """Blood cells with a graph; to be copied."""
+    adata = sc.datasets.pbmc68k_reduced()
+    e2t.pp.build_graph(adata, "hallmark")
+    return adata
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import threading
 
 import numpy as np
 import pytest
-import scanpy as sc
 import torch
 from lightning.pytorch.callbacks import Callback
 
@@ -18,13 +17,6 @@ from edge2torch import Edge2TorchError
 pytestmark = pytest.mark.usefixtures("interruptible")
 
 ARGUMENTS = {"max_epochs": 6, "accelerator": "cpu", "progress_bar": False}
-
-
-@pytest.fixture(scope="module")
-def untrained():
-    adata = sc.datasets.pbmc68k_reduced()
-    e2t.pp.build_graph(adata, "hallmark")
-    return adata
 
 
 @pytest.fixture

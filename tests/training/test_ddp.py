@@ -10,7 +10,6 @@ import sys
 import anndata as ad
 import numpy as np
 import pytest
-import scanpy as sc
 
 import edge2torch as e2t
 
@@ -26,13 +25,6 @@ if __name__ == "__main__":
 """
 #: dropout would differ, as each process draws its own; sizes of batches are such that the last ones are uneven
 SETTINGS = {"max_epochs": 4, "input_dropout": 0.0, "accelerator": "cpu", "batch_size": 50, "n_replicates": 2}
-
-
-@pytest.fixture(scope="module")
-def untrained():
-    adata = sc.datasets.pbmc68k_reduced()
-    e2t.pp.build_graph(adata, "hallmark")
-    return adata
 
 
 def two_processes(adata, folder, settings, strategy):

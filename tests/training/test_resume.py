@@ -11,7 +11,6 @@ import textwrap
 import anndata as ad
 import numpy as np
 import pytest
-import scanpy as sc
 from lightning.pytorch.callbacks import Callback
 
 import edge2torch as e2t
@@ -33,13 +32,6 @@ e2t.tl.fit(adata, "bulk_labels", checkpoint_dir=sys.argv[2], resume=True, progre
            trainer_kwargs={"callbacks": [Kill()]}, **SETTINGS)
 """
 SETTINGS = {"max_epochs": 6, "dropout": 0.1, "n_replicates": 2, "accelerator": "cpu"}
-
-
-@pytest.fixture(scope="module")
-def untrained():
-    adata = sc.datasets.pbmc68k_reduced()
-    e2t.pp.build_graph(adata, "hallmark")
-    return adata
 
 
 def fit(adata, **arguments):
