@@ -142,16 +142,17 @@ def _below_each_other(parts: Iterator[Any], n_rows: int) -> Any:
             whole[start : start + len(part)] = part
             start += len(part)
         return whole
-    data, indices, starts = first.data.copy(), first.indices.copy(), [first.indptr.astype(np.int64)]
-    for part in parts:
-        n_values = data.size
-        for whole, more in ((data, part.data), (indices, part.indices)):
-            whole.resize(n_values + more.size, refcheck=False)  # where it is, if the system can
-            whole[n_values:] = more
+    # arrays of bytes grow where they are, if the system can; those of NumPy do not since version 2.5
+    data, indices, starts, n_values = bytearray(), bytearray(), [np.zeros(1, np.int64)], 0
+    for part in chain([first], parts):
+        data.extend(part.data)
+        indices.extend(part.indices.astype(first.indices.dtype, copy=False))
         starts.append(part.indptr[1:] + np.int64(n_values))
-    kind = get_index_dtype(maxval=max(data.size, first.shape[1]))
-    places = (indices.astype(kind, copy=False), np.concatenate(starts).astype(kind, copy=False))
-    return sp.csr_array((data, *places), shape=(n_rows, first.shape[1]))
+        n_values += part.data.size
+    kind = get_index_dtype(maxval=max(n_values, first.shape[1]))
+    columns = np.frombuffer(indices, first.indices.dtype).astype(kind, copy=False)
+    places = (columns, np.concatenate(starts).astype(kind, copy=False))
+    return sp.csr_array((np.frombuffer(data, first.dtype), *places), shape=(n_rows, first.shape[1]))
 
 
 def _runs(rows: npt.NDArray[np.intp], most: int) -> Iterator[tuple[int, int, npt.NDArray[np.intp]]]:
