@@ -2,8 +2,8 @@
 
     python tests/bench/perturbation.py [--data FOLDER]
 
-FOLDER (default ``../shared/data``) holds PBMC3k and CollecTRI. ``docs/perturbation.md`` holds what it prints; seconds are
-those that the processor worked, on one thread.
+FOLDER (default ``../shared/data``) holds PBMC3k and CollecTRI. ``docs/perturbation.md`` holds what it prints; seconds
+are those that the processor worked, on one thread.
 """
 
 from __future__ import annotations
@@ -117,7 +117,9 @@ def report_together(adata: AnnData) -> None:
     """Print what a few nodes that say the same do alone, and together."""
     for nodes in ([FROM_B[0]], MHC, FROM_B):
         e2t.tl.perturb(adata, nodes, mode="remove")
-        own = of_own_type(e2t.get.perturb(adata)).set_index("group")[["change", "change_proba", "switched"]].astype(float)
+        own = (
+            of_own_type(e2t.get.perturb(adata)).set_index("group")[["change", "change_proba", "switched"]].astype(float)
+        )
         own = own.assign(change_proba=100 * own["change_proba"]).round(2).T
         print(f"without {', '.join(nodes)}:\n\n{markdown(own.reset_index())}\n")
 

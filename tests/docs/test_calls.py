@@ -70,15 +70,25 @@ def wrong(call: ast.Call, *, whole: bool) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_calls_can_be_made(read_page, page):
-    text = read_page(page)
+def calls_of(text: str) -> list[tuple[ast.Call, bool]]:
+    """Calls on a page, and whether they are whole: those in sentences need not be."""
     blocks = [code for language, code in FENCED.findall(text) if language in ("", "python")]
     blocks = [code for code in blocks if not code.startswith(("# edge2torch 0.3.0", "# kpnn2"))]
     prose = FENCED.sub("", text)
     blocks += INDENTED.findall(prose)
-    faults = [wrong(call, whole=True) for code in blocks for call in calls(code)]
-    faults += [wrong(call, whole=False) for code in INLINE.findall(prose) for call in calls(code)]
+    found = [(call, True) for code in blocks for call in calls(code)]
+    return found + [(call, False) for code in INLINE.findall(prose) for call in calls(code)]
+
+
+def test_there_is_something_to_look_at(read_page):
+    pages = [[call for call, _ in calls_of(read_page(page)) if function_of(ast.unparse(call.func))] for page in PAGES]
+    assert sum(map(len, pages)) > 100
+    assert sum(map(bool, pages)) > 12
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_calls_can_be_made(read_page, page):
+    faults = [wrong(call, whole=whole) for call, whole in calls_of(read_page(page))]
     assert not [fault for fault in faults if fault]
 
 
@@ -102,9 +112,12 @@ def test_defaults_of_training(read_page):
     table = read_page("docs/training.md").split("| argument of `tl.fit` | default |")[1].split("\n\n")[0]
     rows = [line.split("|")[1:3] for line in table.splitlines()[2:]]
     assert len(rows) > 5
-    for names, values in rows:
-        said = [None if value.strip() == "none" else ast.literal_eval(value.strip().strip("`")) for value in values.split(", ")]
-        names = [name.split("=")[0] for name in re.findall(r"`([^`]+)`", names)]
+    for arguments, values in rows:
+        said = [
+            None if value.strip() == "none" else ast.literal_eval(value.strip().strip("`"))
+            for value in values.split(", ")
+        ]
+        names = [name.split("=")[0] for name in re.findall(r"`([^`]+)`", arguments)]
         for name, value in zip(names, said * len(names) if len(said) == 1 else said, strict=True):
             assert there[name] == value, name
     defended = read_page("docs/accuracy.md").split("so\nnothing was changed.")[-1].split("## ")[0]
