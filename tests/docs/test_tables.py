@@ -64,6 +64,12 @@ def test_rooms(read_page, project):
                 assert place[one] <= place[other], f"{one} imports {other}"
 
 
+def test_what_is_installed(read_page, project):
+    (named,) = re.findall(r"That brings (.*?)\. ", read_page("docs/install.md"))
+    brought = {re.match(r"[\w-]+", one)[0].lower() for one in project["project"]["dependencies"]}
+    assert {name.lower().replace("pytorch", "torch") for name in re.split(", | and ", named)} <= brought
+
+
 def test_extras(read_page, project):
     named = re.findall(r"`pip install \"\.\[(\w+)\]\"`", read_page("docs/install.md"))
     assert {*named, "all"} == set(project["project"]["optional-dependencies"])
