@@ -12,9 +12,8 @@ from torch import nn
 
 from edge2torch.nn.sweep import CELLS_AT_ONCE
 
-#: Cells times weights below which operations are not shared out. On two cores with nothing else to do, two threads are
-#: 1.4 times as fast at 30 million; on busy cores they wait for each other in every operation, and took 20 to 60 times
-#: as long.
+#: Cells times weights below which operations are not shared out: that gains little at best, and on busy cores threads
+#: wait for each other in every operation. ``tests/bench/threads.py`` measures it.
 WORTH_SHARING = 100_000_000
 
 
