@@ -18,7 +18,8 @@ import edge2torch as e2t
 SUFFIXES = [".h5ad", ".zarr"]
 KEYS = ["e2t", "second"]
 #: anndata asks pandas 3 for an option that pandas 4 will not have
-ANNDATA = ["-W", "ignore:The 'future.infer_string' option"]
+#: what packages say of each other
+OTHERS = ["-W", "ignore::DeprecationWarning", "-W", "ignore:The 'future.infer_string' option"]
 #: reads a file, predicts and interprets anew, and saves all numbers
 ELSEWHERE = """
 import sys
@@ -86,7 +87,7 @@ def test_a_second_round_changes_nothing(processed, paths, read, write, tmp_path)
 def elsewhere(paths, tmp_path_factory):
     """Numbers that another process gets from the files."""
     out = tmp_path_factory.mktemp("numbers") / "numbers.npz"
-    command = [sys.executable, "-W", "error", *ANNDATA, "-c", ELSEWHERE, str(torch.get_num_threads()), str(out)]
+    command = [sys.executable, "-W", "error", *OTHERS, "-c", ELSEWHERE, str(torch.get_num_threads()), str(out)]
     done = subprocess.run(
         [*command, *map(str, paths.values())],
         check=False,

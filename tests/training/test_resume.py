@@ -157,6 +157,7 @@ def test_resume_without_a_folder(untrained):
 FULL = """
 import resource, sys, warnings
 import anndata as ad
+import lightning  # torch writes a file when this is imported
 import edge2torch as e2t
 adata = ad.read_h5ad(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
