@@ -256,6 +256,34 @@ def test_what_is_cut_is_reported(prior, unannotated):
     assert degree == {node: graph.degree(node) for node in degree}
 
 
+@many
+@given(regulators(), st.data())
+def test_below_roots_also_where_cycles_were_cut(prior, data):
+    nodes = sorted(set(prior.sets["source"]) | set(prior.hierarchy.to_numpy().ravel()))
+    roots = data.draw(st.lists(st.sampled_from(nodes), min_size=1, unique=True))
+    symbols = pd.Series(GENES, index=[f"v{i}" for i in range(5)])
+    try:
+        whole = connect(prior, symbols, Choice(1, roots=roots))
+    except Edge2TorchError:  # no genes below the roots
+        return
+    network = connect(prior, symbols, Choice(1, roots=roots), acyclic="distance")
+    before, after = (
+        nx.DiGraph([tuple(pair) for pair in one.edges[["source", "target"]].to_numpy().tolist()])
+        for one in (whole, network)
+    )
+    assert nx.is_directed_acyclic_graph(after)
+    called = network.coverage.set_index("label")["node"]
+    at_top = set(called[roots]) & set(after)
+    assert at_top == {name for name in whole.coverage.set_index("label")["node"][roots] if name in before}
+    hidden = {node for node in after if after.in_degree(node)}
+    assert hidden == at_top.union(*(nx.ancestors(after, root) & hidden for root in at_top))
+    status = pd.DataFrame({"before": whole.coverage.set_index("label")["status"]})
+    status["after"] = network.coverage.set_index("label")["status"]
+    changed = status[status["before"] != status["after"]]
+    assert (changed["before"] == "kept").all()
+    assert (changed["after"] == "not below roots").all()
+
+
 def test_nothing_is_cut_without_cycles(prior, measured):
     made = prior({"part": ["A", "B"]}, {"whole": ["part"]})
     one, two = (connect(made, measured("A", "B"), Choice(1), acyclic=rule) for rule in (None, "distance"))

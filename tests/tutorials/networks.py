@@ -33,6 +33,11 @@ NAMED += (
     "NFKB",
 )
 
+#: receptors that notebooks name
+RECEPTORS = ("CD3E", "CD4", "CD8B", "CD28", "CD19", "CD40", "IL2RB", "IL6R", "IL7R", "IL10RA", "IFNAR1", "IFNGR1")
+RECEPTORS += ("TNFRSF1A", "TGFBR1", "TLR2", "CSF1R", "CSF3R", "CSF2RB", "FCGR3A", "CD244", "CXCR4", "F2R", "P2RY12")
+RECEPTORS += ("ITGB3",)
+
 
 @dataclass(frozen=True)
 class Network:
@@ -81,7 +86,9 @@ def make_up_interactions(n_rows: int = 19807) -> pd.DataFrame:
     sets = sets[sets.groupby("source")["target"].transform("size").between(5, 100)]
     pairs = sets.merge(sets, on="source")[["target_x", "target_y"]].set_axis(["source", "target"], axis=1)
     pairs = pairs[pairs["source"] != pairs["target"]].drop_duplicates()
-    rows = pairs.sample(n_rows, random_state=rng).reset_index(drop=True)
+    first = pairs[pairs["source"].isin(RECEPTORS)].groupby("source").sample(3, random_state=rng)
+    others = pairs.drop(index=first.index).sample(n_rows - len(first), random_state=rng)
+    rows = pd.concat([first, others], ignore_index=True)
     return rows.assign(weight=rng.choice([1, 1, 1, -1], len(rows)))
 
 

@@ -12,7 +12,7 @@ from edge2torch import settings
 from edge2torch.prior.remote import load_remote
 
 from . import downloads
-from .networks import NAMED, NETWORKS
+from .networks import NAMED, NETWORKS, RECEPTORS
 
 
 @pytest.fixture
@@ -38,6 +38,12 @@ def test_made_up_networks_are_read_as_they_were_made(name, tmp_path, without_tab
 def test_made_up_regulons_have_the_factors_that_notebooks_name():
     sizes = NETWORKS["collectri"].make_up().groupby("source").size()
     assert (sizes[list(NAMED)] > 50).all()
+
+
+def test_made_up_interactions_have_the_receptors_that_notebooks_name():
+    rows = NETWORKS["omnipath"].make_up()
+    assert set(RECEPTORS) <= set(rows["source"])
+    assert not rows.duplicated(["source", "target"]).any()
 
 
 def test_kept_output_is_never_of_made_up_networks(tmp_path, without_tables):

@@ -24,6 +24,7 @@ LONG = {
     "conditions_and_donors",
     "out_of_core",
     "pathways_with_a_hierarchy",
+    "receptors_to_regulons",
     "regulons_with_controls",
 }
 ALL = "EDGE2TORCH_ALL_TUTORIALS"

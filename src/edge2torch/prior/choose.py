@@ -76,7 +76,8 @@ def choose(links: Links, ids: Mapping[str, str], measured: Flags, choice: Choice
     choice
         What the user wants.
     acyclic
-        ``"distance"`` cuts cycles, as soon as it is known which nodes there are; genes are then counted again.
+        ``"distance"`` cuts cycles, as soon as it is known which nodes there are; what then is no longer below a root is
+        taken out, and genes are counted again.
 
     Raises
     ------
@@ -91,7 +92,13 @@ def choose(links: Links, ids: Mapping[str, str], measured: Flags, choice: Choice
     links = _drop_by_size(links.measured(measured).without(status != KEPT), status, counts, choice)
     cut: sp.csr_array | None = None
     if acyclic is not None and not counts.fixed:
-        links, cut = links.without_cycles()
+        whole = links
+        links, cut = whole.without_cycles()
+        if choice.roots is not None:
+            roots = locate_nodes(links.nodes, ids, choice.roots, "roots")
+            out = np.isfinite(_levels(whole, roots)) & np.isinf(_levels(links, roots))
+            status[out] = NOT_BELOW
+            links = links.without(out)
         links = _drop_by_size(links, status, counts, choice)
     head = _heads(links, status, n_genes)
     if choice.merge:
