@@ -134,7 +134,7 @@ def change_links(_: Sphinx, page: str, source: list[str]) -> None:
     Links to notebooks lead to their pages, and back, those to papers into the bibliography; files that are in the
     repository only are named.
     """
-    source[0] = re.sub(r"\[([^\]]*)\]\(https://(?:doi\.org|arxiv\.org/abs)/([^)]*)\)", cite, source[0])
+    source[0] = re.sub(r"\[([^\[\]]*)\]\(https://(?:doi\.org|arxiv\.org/abs)/([^)]*)\)", cite, source[0])
     if page.startswith(("_tutorials", "_pages")):
         source[0] = source[0].replace("](../docs/", "](../").replace("](docs/", "](../")
         return
