@@ -44,8 +44,9 @@ def rank_nodes(
 
     Returns
     -------
-    Per node, after :func:`edge2torch.tl.interpret` only ``group``, ``node``, ``layer`` and ``score``;
-    after :func:`edge2torch.tl.rank_nodes` (the method page derives each):
+    Per node, after :func:`edge2torch.tl.interpret` only ``group``, ``node``, ``layer`` and ``score`` (beside an empty
+    cell, unless another baseline is asked for); after :func:`edge2torch.tl.rank_nodes`, whose baseline is the mean cell
+    (the method page derives each):
 
     ``group``, ``node``, ``label``, ``layer``, ``n_inputs``
         Group; node, what it stands for, its layer, and how many genes it sees.
