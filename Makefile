@@ -62,7 +62,7 @@ chromium:
 	    echo "or say where Chromium or Chrome is: make test-viewers CHROMIUM=/path/to/it" >&2; exit 1; \
 	  fi; }
 
-test-tutorials: $(VENV)/.dev ## run all notebooks, also those that take minutes
+test-tutorials: $(VENV)/.dev ## run all notebooks, also those that `test` leaves out
 	MPLBACKEND=Agg EDGE2TORCH_ALL_TUTORIALS=1 $(ONE_THREAD) $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal tests/tutorials
 
 # Old packages on a new Python, and new ones that we have not seen, warn of things that are not ours to mend.

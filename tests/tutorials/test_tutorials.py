@@ -17,7 +17,7 @@ from .downloads import provide
 
 FOLDER = Path(__file__).resolve().parents[2] / "tutorials"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-#: take a minute or more; run by `make test-tutorials`, which sets the variable
+#: half a minute to two each; run by `make test-tutorials`, which sets the variable
 LONG = {
     "cellxgene",
     "cite_seq",
@@ -25,7 +25,6 @@ LONG = {
     "out_of_core",
     "pathways_with_a_hierarchy",
     "receptors_to_regulons",
-    "regulons_with_controls",
 }
 ALL = "EDGE2TORCH_ALL_TUTORIALS"
 
@@ -34,7 +33,7 @@ ALL = "EDGE2TORCH_ALL_TUTORIALS"
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")  # of the Jupyter client; the kernel is another process
 def test_notebook(path, tmp_path):
     if path.stem in LONG and not os.environ.get(ALL):
-        pytest.skip(f"takes a minute or more: make test-tutorials, or {ALL}=1")
+        pytest.skip(f"takes half a minute or more: make test-tutorials, or {ALL}=1")
     notebook = nbformat.read(path, as_version=4)
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
     environment = provide(code, tmp_path)
