@@ -12,7 +12,7 @@ from torch import nn
 
 from edge2torch.nn.sweep import CELLS_AT_ONCE
 
-#: Cells times weights below which operations are not shared out: that gains little at best, and on busy cores threads
+#: Cells times weights below which operations are not shared out: that gains little, and on busy cores threads
 #: wait for each other in every operation. ``tests/bench/threads.py`` measures it.
 WORTH_SHARING = 100_000_000
 
