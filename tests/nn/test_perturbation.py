@@ -157,21 +157,23 @@ def test_inputs_equal_another_x(backend, skipping, make, cells):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_what_is_not_touched_changes_by_exactly_nothing(backend, skipping, make, cells):
+def test_what_is_not_touched_does_not_change(backend, skipping, make, cells):
+    # All of a network is computed anew for copies of the cells, and torch may round the last of many numbers otherwise.
+    rounding = 0 if backend == "feedforward" else 1e-6
     edges = pd.concat([skipping, pd.DataFrame({"source": ["d", "apart"], "target": ["apart", "island"]})])
     model, artifact = make(edges, **BACKENDS[backend])
     names = list(artifact.graph.nodes)
     x = cells(1030, model.n_features)
     found = changes_of([model], x, remove(model, [names.index("h1"), names.index("apart")]))[0]
     island = artifact.output_nodes.index("island")
-    assert (found[0, island] == 0).all()
-    assert (found[1].abs().amax(dim=1) > 0).tolist() == [k == island for k in range(3)]
+    assert (found[0, island].abs() <= rounding).all()
+    assert (found[1].abs().amax(dim=1) > rounding).tolist() == [k == island for k in range(3)]
     hidden = [names.index(name) for name in artifact.hidden_nodes]
     of, unit = units_of_nodes(model, torch.tensor(hidden))
     same = Perturbations(len(hidden), of, unit, torch.ones(len(of)), torch.zeros(1, len(of)))
-    assert (changes_of([model], x, same) == 0).all(), "a factor of 1"
+    assert (changes_of([model], x, same).abs() <= rounding).all(), "a factor of 1"
     jointly = Perturbations(1, torch.zeros_like(of), unit, torch.ones(len(of)), torch.zeros(1, len(of)))
-    assert (changes_of([model], x, jointly) == 0).all()
+    assert (changes_of([model], x, jointly).abs() <= rounding).all()
 
 
 @pytest.mark.parametrize("options", [{}, {"nodes": "wide"}, {"nodes": "mixed"}])

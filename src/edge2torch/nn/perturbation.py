@@ -67,8 +67,9 @@ def output_changes(
     """Compute how far each perturbation moves each output of each cell.
 
     In a feedforward network, changes are followed from the perturbed units to those that depend on them, and nothing
-    else is computed anew. Where the network takes steps, or has activations with parameters, all of it is: a state is
-    then changed after every step. What does not depend on a perturbed unit changes by exactly 0.
+    else is computed anew: what does not depend on a perturbed unit changes by exactly 0. Where the network takes steps,
+    or has activations with parameters, all of it is, and that change is 0 up to rounding; a state is then changed after
+    every step.
 
     Parameters
     ----------
