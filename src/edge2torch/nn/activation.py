@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,30 @@ BY_NAME: dict[str, type[nn.Module]] = {
 }
 #: the name for none, where ``None`` means that nothing is said
 LINEAR = "linear"
+
+
+class InPlace(NamedTuple):
+    """An activation whose gradient follows from the state, without autograd.
+
+    Attributes
+    ----------
+    activate, of_sums
+        State from sums, and gradient of sums from that of states and from states; both are written to ``out``.
+    """
+
+    activate: Callable[..., Tensor]
+    of_sums: Callable[..., Tensor]
+
+
+_aten = torch.ops.aten
+IN_PLACE: dict[type[nn.Module], InPlace] = {
+    nn.ReLU: InPlace(
+        lambda sums, out: torch.clamp_min(sums, 0, out=out),
+        lambda grad, state, out: _aten.threshold_backward(grad, state, 0, grad_input=out),
+    ),
+    nn.Sigmoid: InPlace(torch.sigmoid, lambda grad, state, out: _aten.sigmoid_backward(grad, state, grad_input=out)),
+    nn.Tanh: InPlace(torch.tanh, lambda grad, state, out: _aten.tanh_backward(grad, state, grad_input=out)),
+}
 
 
 def make_activation(activation: Activation) -> nn.Module | None:

@@ -2,9 +2,10 @@
 
 It is made of kernels that come with torch, on state that lies node by node, ``(nodes, cells)``, so that an edge reads
 whole rows: ``embedding_bag`` for the sums, the same on the reversed graph for the gradient of the states, and
-``sampled_addmm`` for the gradient of the weights. Memory is O(edges + states). Both operations are registered with
-torch, so that ``torch.compile``, ``torch.export`` and ``torch.func`` go through them, and each is the other's
-derivative, so that derivatives of any order exist.
+``sampled_addmm`` for the gradient of the weights. Many edges of many cells on a CPU go through loops that numba
+compiles, where it is installed. Memory is O(edges + states). Both operations are registered with torch, so that
+``torch.compile``, ``torch.export`` and ``torch.func`` go through them, and each is the other's derivative, so that
+derivatives of any order exist.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+from edge2torch.nn import compiled
 
 with warnings.catch_warnings():  # torch says once per process that CSR is in beta; what is used of it here is tested
     warnings.simplefilter("ignore", UserWarning)
@@ -90,8 +93,10 @@ def edge_sums(weight: Tensor, state: Tensor, index: EdgeIndex) -> Tensor:
     dtype = autocast_dtype(state)
     if dtype is not None:
         weight, state = weight.to(dtype), state.to(dtype)
-    run: Run = _sums_op if torch.compiler.is_compiling() else _sum
-    return run(weight, node_major(state), index)
+    if torch.compiler.is_compiling():
+        out: Tensor = _sums_op(weight, node_major(state), index)
+        return out
+    return _sum(weight, state if compiled.suits(index.source, weight, state) else node_major(state), index)
 
 
 def autocast_dtype(tensor: Tensor) -> torch.dtype | None:
@@ -106,12 +111,18 @@ def node_major(state: Tensor) -> Tensor:
     return state if state.is_contiguous() else torch.cat([state])  # quicker than contiguous(), as it goes row by row
 
 
-def sums(weight: Tensor, state: Tensor, source: Tensor, offsets: Tensor) -> Tensor:
-    """What :func:`edge_sums` computes, outside of autograd; ``state`` may hold rows that no edge reads."""
+def sums(weight: Tensor, state: Tensor, source: Tensor, offsets: Tensor, *, bias: Tensor | None = None) -> Tensor:
+    """What :func:`edge_sums` computes, and a bias of each target, outside of autograd.
+
+    ``state`` may hold rows that no edge reads.
+    """
+    if compiled.suits(source, weight, state):
+        return compiled.pull(weight, None, state, offsets, source, bias=bias)[0]
     if not state.shape[1]:
         return state.new_zeros(offsets.shape[0] - 1, 0)
     # (weight, indices, offsets, scale_grad_by_freq, mode "sum", sparse, per_sample_weights, include_last_offset)
-    return torch.embedding_bag(node_major(state), source, offsets, False, 0, False, weight, True)[0]
+    found = torch.embedding_bag(node_major(state), source, offsets, False, 0, False, weight, True)[0]
+    return found if bias is None else found.add_(bias[:, None])
 
 
 def products(rows: Tensor, columns: Tensor, starts: Tensor, positions: Tensor) -> Tensor:
@@ -129,6 +140,8 @@ def products(rows: Tensor, columns: Tensor, starts: Tensor, positions: Tensor) -
     -------
     Shape (edges,), edges sorted by row, in the type of the states; half precision is added up in float32.
     """
+    if compiled.suits(positions, rows, columns):
+        return compiled.pull(None, rows, columns, starts, positions)[1]
     exact = rows.dtype if rows.dtype in (torch.float32, torch.float64) else torch.float32
     found = torch.sparse_csr_tensor(
         starts,
@@ -258,6 +271,13 @@ class _Sums(_Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        weight, state, *parts = ctx.saved_tensors
+        index = EdgeIndex(*parts)
+        at_once = all(ctx.needs_input_grad[:2]) and index.n_targets <= index.n_sources and not torch.is_grad_enabled()
+        if at_once and compiled.suits(index.target, weight, state, grad):
+            by_source = weight.detach().index_select(0, index.order)
+            of_state, of_weight = compiled.pull(by_source, state, grad, index.starts, index.target)
+            return of_weight.index_select(0, index.inverse), of_state, *(None,) * 6
         return *_of_sums(ctx, grad, _sum, _multiply), *(None,) * 6
 
     @staticmethod

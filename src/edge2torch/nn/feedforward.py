@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from edge2torch.nn.activation import IN_PLACE, InPlace
 from edge2torch.nn.edge_linear import EdgeLinear
 from edge2torch.nn.edge_sums import products
 from edge2torch.nn.model import EdgeModel
@@ -83,6 +84,14 @@ class FeedforwardLayerBlock(nn.Module):
         return self.norm is not None or all(
             type(module).__module__.startswith(("torch.nn.", "edge2torch.")) and not getattr(module, "inplace", False)
             for module in self.after_sums()
+        )
+
+    @property
+    def in_place(self) -> InPlace | None:
+        """What follows the sums, if it is an activation of which we know the gradient, and nothing else."""
+        drops = self.dropout is not None and self.dropout.training
+        return (
+            None if self.norm is not None or drops or self.activation is None else IN_PLACE.get(type(self.activation))
         )
 
     def finish(self, sums: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:

@@ -39,20 +39,17 @@ class Line:
         self.given = parameters(model)
         self.edges = model.sweep_index
         self.plan = Plan(model, self.edges, learns=True, all_units=False, at_once=0)
-        self.by_target = self.given.weight.index_select(0, self.edges.by_target)
         self.by_source = self.given.weight.index_select(0, self.edges.by_source)
         self.change = node_major((x - reference).T)
-        self.start = sums_from_inputs(self.edges, self.by_target, node_major(reference.T))
-        if self.given.bias is not None:
-            self.start += self.given.bias[:, None]
-        self.slope = sums_from_inputs(self.edges, self.by_target, self.change)
+        self.start = sums_from_inputs(self.edges, self.given, reference.T)
+        self.slope = sums_from_inputs(self.edges, self.given._replace(bias=None), self.change)
 
     @torch.no_grad()
     def ends(self) -> tuple[Tensor, Tensor]:
         """States of the cells, shape (units, cells), and of the references, shape (units, 1 or cells)."""
         plan = self.plan._replace(learns=False)
         at_cells, at_start = (
-            onwards(plan, self.change, given, self.by_target, self.given).units
+            onwards(plan, self.change, given, self.given).units
             for given in (self.start + self.slope, self.start.clone())
         )
         return at_cells, at_start
@@ -64,7 +61,7 @@ class Line:
         start = self.start[:, cells] if self.start.shape[1] > 1 else self.start
         both = torch.stack([start.expand_as(slope), slope], dim=2).flatten(0, 1)
         given = (both @ torch.stack([torch.ones_like(points), points])).view(len(slope), -1)
-        return onwards(self.plan, self.change, given, self.by_target, self.given)
+        return onwards(self.plan, self.change, given, self.given)
 
     def sums(self, states: States) -> Tensor:
         """Get what went into normalisation and activations, shape (units, cells x points)."""

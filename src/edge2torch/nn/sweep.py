@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from edge2torch.errors import Edge2TorchError
+from edge2torch.nn import compiled
 from edge2torch.nn.edge_sums import autocast_dtype, edge_sums, node_major, products, sums
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class _Sweep(torch.autograd.Function):
         kept: list[Tensor] = []
         outputs = []
         for cells in x.split(plan.at_once):
-            states = forth(plan, node_major(cells.T), Given(*given))  # type: ignore[arg-type]
+            states = forth(plan, cells.T, Given(*given))  # type: ignore[arg-type]
             outputs.append(states.units if plan.all_units else states.units.index_select(0, plan.edges.outputs))
             if plan.learns:
                 kept += [states.inputs, states.units, *states.norms, *states.before, *states.after]
@@ -172,24 +173,24 @@ class _Sweep(torch.autograd.Function):
 
 def forth(plan: Plan, inputs: Tensor, given: Given) -> States:
     """Compute all states from those of the inputs, (inputs, cells)."""
-    by_target = given.weight.index_select(0, plan.edges.by_target)
-    from_inputs = sums_from_inputs(plan.edges, by_target, inputs)
-    if given.bias is not None:
-        from_inputs += given.bias[:, None]
-    return onwards(plan, inputs, from_inputs, by_target, given)
+    if not compiled.suits(plan.edges.source, given.weight, inputs):
+        inputs = node_major(inputs)
+    return onwards(plan, inputs, sums_from_inputs(plan.edges, given, inputs), given)
 
 
-def sums_from_inputs(edges: SweepIndex, by_target: Tensor, inputs: Tensor) -> Tensor:
-    """Sum over the edges from inputs alone: (inputs, cells) to (units, cells)."""
+def sums_from_inputs(edges: SweepIndex, given: Given, inputs: Tensor) -> Tensor:
+    """Sum over the edges from inputs, (inputs, cells), and add what does not come from any node: to (units, cells)."""
     n = edges.n_from_inputs
-    return sums(by_target[:n], inputs, edges.source[:n], edges.input_offsets)
+    weight = given.weight.index_select(0, edges.by_target[:n])
+    return sums(weight, inputs, edges.source[:n], edges.input_offsets, bias=given.bias)
 
 
-def onwards(plan: Plan, inputs: Tensor, from_inputs: Tensor, by_target: Tensor, given: Given) -> States:
+def onwards(plan: Plan, inputs: Tensor, from_inputs: Tensor, given: Given) -> States:
     """Compute all states from the part of their sums that does not come from other units, (units, cells)."""
     model, edges, learns, *_ = plan
     norms = [[part.detach().requires_grad_(learns) for part in pair] for pair in _by_layer(model, given)]
-    weight, source = by_target[edges.n_from_inputs :], edges.source[edges.n_from_inputs :]
+    source = edges.source[edges.n_from_inputs :]
+    weight = given.weight.index_select(0, edges.by_target[edges.n_from_inputs :])
     units = torch.empty_like(from_inputs)
     before, after = [], []
     for k, (block, offsets) in enumerate(zip(model.layers(), edges.of_layers(edges.offsets), strict=True)):
@@ -198,6 +199,13 @@ def onwards(plan: Plan, inputs: Tensor, from_inputs: Tensor, by_target: Tensor, 
         total = from_inputs[here]
         if first < last:
             total = sums(weight[first:last], units, source[first:last], offsets).add_(total)
+        in_place = block.in_place
+        if in_place:
+            in_place.activate(total, out=units[here])
+            if learns:
+                before.append(total)
+                after.append(units[here])
+            continue
         state = total
         if block.finishes:
             with torch.set_grad_enabled(learns):
@@ -248,6 +256,10 @@ def back(
         if kept is not None:
             kept[here] = of_states
         block = model.layers()[k]
+        in_place = block.in_place
+        if in_place:
+            in_place.of_sums(of_states, around.pop()[1], out=of_sums[here])
+            continue
         if block.finishes:
             total, state = around.pop()
             used = [] if block.norm is None else [norms.pop(), norms.pop()][::-1]

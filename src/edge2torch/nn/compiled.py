@@ -1,0 +1,211 @@
+"""Sums over edges by compiled loops: where these are there and quicker than torch's kernels, and across threads.
+
+The loops need numba, which comes with scanpy; without it, or with ``NUMBA_DISABLE_JIT=1``, torch's kernels do the same.
+Results do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from itertools import pairwise
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edge2torch.errors import Edge2TorchError
+
+#: least edges x cells for which compiled loops, which may have to be compiled first, are worth it
+WORTHWHILE = 1_000_000
+#: least edges x cells that a thread is started for
+SHARE = 1_000_000
+#: bytes of what is packed up to which it stays in cache, and bytes of a result beyond which it does not
+CACHED, LARGE = 1 << 20, 8 << 20
+
+
+@functools.cache
+def _loops() -> Any:
+    """Get what numba compiles; ``None`` without numba."""
+    try:
+        numba = import_module("numba")
+    except ImportError:
+        return None
+    return None if numba.config.DISABLE_JIT else import_module("edge2torch.nn.loops")
+
+
+def suits(columns: Tensor, *given: Tensor) -> bool:
+    """Whether edges should go through compiled loops: their columns, and what they read, states (nodes, cells) last."""
+    state = given[-1]
+    return (
+        columns.shape[0] * state.shape[1] >= WORTHWHILE
+        and all(_is_plain(tensor) and tensor.dtype == state.dtype for tensor in given)
+        and torch._C._len_torch_dispatch_stack() == 0  # what looks at operations must see some
+        and torch._C._get_tracing_state() is None
+        and _loops() is not None
+        and state.shape[1] >= _loops().LANES  # with fewer cells, torch's kernels are as quick
+    )
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    return (
+        tensor.device.type == "cpu"
+        and tensor.dtype in (torch.float32, torch.float64)
+        and type(tensor) in (Tensor, torch.nn.Parameter)
+        and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    )
+
+
+class _Flat(NamedTuple):
+    """A state as the loops read it: all numbers in a row, and whether they lie cell by cell."""
+
+    numbers: np.ndarray
+    by_cell: bool
+
+    @classmethod
+    def of(cls, state: Tensor) -> _Flat:
+        by_cell = state.T.is_contiguous() and not state.is_contiguous()
+        return cls(_flat(state.T if by_cell else state), by_cell)
+
+
+def _flat(tensor: Tensor) -> np.ndarray:
+    """See all numbers in a row, in the same memory if they lie there in a row."""
+    found: np.ndarray = tensor.detach().contiguous().view(-1).numpy()
+    return found
+
+
+def _whole(tensor: Tensor) -> np.ndarray:
+    return _flat(tensor.to(torch.int32))
+
+
+@overload
+def pull(
+    weight: Tensor, state: None, other: Tensor, starts: Tensor, columns: Tensor, *, bias: Tensor | None = ...
+) -> tuple[Tensor, None]: ...
+
+
+@overload
+def pull(
+    weight: None, state: Tensor, other: Tensor, starts: Tensor, columns: Tensor, *, bias: Tensor | None = ...
+) -> tuple[None, Tensor]: ...
+
+
+@overload
+def pull(
+    weight: Tensor, state: Tensor, other: Tensor, starts: Tensor, columns: Tensor, *, bias: Tensor | None = ...
+) -> tuple[Tensor, Tensor]: ...
+
+
+def pull(
+    weight: Tensor | None,
+    state: Tensor | None,
+    other: Tensor,
+    starts: Tensor,
+    columns: Tensor,
+    *,
+    bias: Tensor | None = None,
+) -> tuple[Tensor | None, Tensor | None]:
+    """Sum states over the edges of each row, and their products with the state of the row over cells.
+
+    Parameters
+    ----------
+    weight
+        Of edges sorted by row, shape (edges,); no sums are computed without.
+    state
+        Of the rows, shape (rows, cells), in whatever layout; no products are computed without.
+    other
+        Of the columns, shape (columns, cells), in whatever layout; products are quicker if columns are few.
+    starts, columns
+        Where the edges of each row begin, and the column of each edge.
+    bias
+        Added to the sums, shape (rows,).
+
+    Returns
+    -------
+    Sums, shape (rows, cells), and products, shape (edges,); ``None`` for what is not computed.
+    """
+    loops, n_rows, (n_columns, cells) = _loops(), starts.shape[0] - 1, other.shape
+    sums = None if weight is None else other.new_empty(n_rows, cells)
+    products = None if state is None else other.new_empty(columns.shape[0])
+    nothing = other.new_empty(0)
+    flat_starts, flat_columns, used = _whole(starts), _whole(columns), np.empty(0, np.int32)
+    _check(weight, state, other, flat_starts, flat_columns)
+    packed = _Flat.of(other)
+    if not packed.by_cell:
+        flat_columns, used = loops.number_again(flat_columns, n_columns)
+    n_packed = used.size or n_columns
+    stays = n_packed * loops.LANES * other.element_size() <= CACHED
+    lanes = loops.LANES if products is not None or stays else loops.FEWER_LANES
+    loop = loops.pull(lanes)
+    given = (
+        *_Flat.of(nothing[:, None] if state is None else state),
+        flat_starts,
+        flat_columns,
+        *(_flat(nothing if tensor is None else tensor) for tensor in (weight, bias)),
+        *packed,
+        n_columns,
+        used,
+        *(_flat(nothing if tensor is None else tensor) for tensor in (sums, products)),
+        sums is not None and _fits_past_cache(sums),
+        cells,
+    )
+    n_passes, n_threads = -(-cells // lanes), _n_threads(columns, cells)
+
+    def run(passes: tuple[int, int], rows: tuple[int, int]) -> None:
+        rooms = (_flat(other.new_empty(n * lanes)) for n in (n_packed, loops.SIDE))
+        loop(*given, *passes, *rows, *rooms)
+
+    if products is None and n_passes >= n_threads:
+        bounds = np.linspace(0, n_passes, n_threads + 1).astype(int).tolist()
+        _share([(part, (0, n_rows)) for part in pairwise(bounds)], run)
+    else:  # products add up over passes
+        wanted = np.linspace(0, columns.shape[0], n_threads + 1)[1:-1]
+        bounds = [0, *np.searchsorted(flat_starts, wanted).tolist(), n_rows]
+        _share([((0, n_passes), part) for part in pairwise(bounds)], run)
+    return sums, products
+
+
+def _check(weight: Tensor | None, state: Tensor | None, other: Tensor, starts: np.ndarray, columns: np.ndarray) -> None:
+    """Raise if anything would be read beyond its end: the loops do not look."""
+    n_edges, n_rows, n_columns = columns.size, starts.size - 1, int(columns.max(initial=-1)) + 1
+    if other.shape[0] < n_columns or (state is not None and state.shape[0] < n_rows):
+        raise Edge2TorchError("edges connect more nodes than there are states")
+    if starts[-1] != n_edges or (weight is not None and weight.shape[0] != n_edges):
+        raise Edge2TorchError(f"{n_edges} edges need a weight each, and to be of one row each")
+    if state is not None and state.shape[1] != other.shape[1]:
+        raise Edge2TorchError(f"states are of {state.shape[1]} and {other.shape[1]} cells")
+
+
+def _fits_past_cache(out: Tensor) -> bool:
+    """Whether a result is too large for the cache, and each row begins at a multiple of 64 bytes."""
+    row = out.shape[1] * out.element_size()
+    return out.shape[0] * row > LARGE and row % 64 == 0 and out.data_ptr() % 64 == 0
+
+
+# --- threads ---
+
+
+def _n_threads(columns: Tensor, cells: int) -> int:
+    return max(1, min(torch.get_num_threads(), columns.shape[0] * cells // SHARE))
+
+
+def _share(parts: list[tuple[Any, Any]], run: Callable[[Any, Any], None]) -> None:
+    """Run parts side by side, the first in this thread."""
+    first, *others = parts
+    waiting = [_pool().submit(run, *part) for part in others]
+    run(*first)
+    for other in waiting:
+        other.result()
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=os.cpu_count(), thread_name_prefix="edge2torch")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads stay with the parent
