@@ -26,6 +26,10 @@ DOUBLE = torch.float64
 def for_few_edges(monkeypatch):
     """Let compiled loops handle a few edges of 64 cells, too."""
     monkeypatch.setattr(compiled, "WORTHWHILE", 0)
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
 
 
 @pytest.fixture
@@ -165,31 +169,6 @@ def test_what_is_not_finite_stays_with_its_cell(cells):
     assert not multiplied.isfinite().any()
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("cells", [64, 200, 1000])
-def test_threads_change_nothing(layout, cells, monkeypatch):
-    """Not even the last digit."""
-    monkeypatch.setattr(compiled, "SHARE", 1)
-    _, _, index = random_index(300, 50, 2000)
-    weight, upstream = numbers(2000, dtype=torch.float32), numbers(50, cells, seed=2, dtype=torch.float32)
-    state = lay_out(numbers(300, cells, seed=1, dtype=torch.float32), layout)
-
-    def results():
-        leaves = weight.clone().requires_grad_(), state.clone().requires_grad_()
-        out = edge_sums(*leaves, index)
-        return out.detach(), *torch.autograd.grad(out, leaves, upstream)
-
-    n_threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        alone = results()
-        for n in (2, 3, 7):
-            torch.set_num_threads(n)
-            assert all(torch.equal(*pair) for pair in zip(results(), alone, strict=True))
-    finally:
-        torch.set_num_threads(n_threads)
-
-
 @pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid", "gelu", None])
 @pytest.mark.parametrize("backend", ["feedforward", "recurrent", "graphnn"])
 def test_models(skipping, make, backend, activation, calls, monkeypatch):
@@ -273,9 +252,12 @@ class TestWhatOtherToolsSee:
         assert not calls
 
 
-def test_few_cells_or_edges_go_through_torch(calls, monkeypatch):
+def test_few_cells_or_edges_and_several_threads_go_through_torch(calls, monkeypatch):
     _, _, index = random_index(30, 8, 100)
     edge_sums(numbers(100), numbers(30, 63), index)
+    torch.set_num_threads(2)
+    edge_sums(numbers(100), numbers(30, 65), index)
+    torch.set_num_threads(1)
     monkeypatch.setattr(compiled, "WORTHWHILE", 100 * 64 + 1)
     edge_sums(numbers(100), numbers(30, 64), index)
     assert not calls
@@ -304,6 +286,7 @@ RUN = textwrap.dedent("""
     from edge2torch.nn import compiled
     from edge2torch.nn.edge_sums import EdgeIndex, edge_sums
     compiled.WORTHWHILE = 0
+    torch.set_num_threads(1)
     index = EdgeIndex.of(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]), 2, 2)
     weight, state = torch.tensor([1.0, 2.0, 3.0]), torch.ones(2, 64)
     assert compiled.suits(index.source, weight, state) == {compiles}
@@ -324,29 +307,6 @@ RUN = textwrap.dedent("""
 def test_environments(before, environment, compiles):
     code = RUN.format(before=before, compiles=compiles)
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | environment)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes do not fork here")
-def test_processes_that_are_forked():
-    """Threads stay with the parent."""
-    code = textwrap.dedent("""
-        import os, torch
-        from edge2torch.nn import compiled
-        from edge2torch.nn.edge_sums import EdgeIndex, edge_sums
-        compiled.WORTHWHILE, compiled.SHARE = 0, 1
-        torch.set_num_threads(2)
-        index = EdgeIndex.of(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]), 2, 2)
-        def run():
-            found = edge_sums(torch.tensor([1.0, 2.0, 3.0]), torch.ones(2, 256), index)
-            assert found.tolist() == [[3.0] * 256] * 2
-        run()
-        child = os.fork()
-        if child == 0:
-            run()
-            os._exit(7)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-    """)
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=100)
 
 
 def test_in_place_activations_are_those_of_torch(skipping, make):

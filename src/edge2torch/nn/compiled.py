@@ -1,17 +1,13 @@
-"""Sums over edges by compiled loops: where these are there and quicker than torch's kernels, and across threads.
+"""Sums over edges by compiled loops, where these are there and quicker than torch's kernels: on one thread.
 
 The loops need numba, which comes with scanpy; without it, or with ``NUMBA_DISABLE_JIT=1``, torch's kernels do the same.
-Results do not depend on the number of threads.
+So they do on several threads: threads of ours would wait for the cores on which torch's threads wait for work.
 """
 
 from __future__ import annotations
 
 import functools
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
-from itertools import pairwise
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -22,8 +18,6 @@ from edge2torch.errors import Edge2TorchError
 
 #: least edges x cells for which compiled loops, which may have to be compiled first, are worth it
 WORTHWHILE = 1_000_000
-#: least edges x cells that a thread is started for
-SHARE = 1_000_000
 #: bytes of what is packed up to which it stays in cache, and bytes of a result beyond which it does not
 CACHED, LARGE = 1 << 20, 8 << 20
 
@@ -43,6 +37,7 @@ def suits(columns: Tensor, *given: Tensor) -> bool:
     state = given[-1]
     return (
         columns.shape[0] * state.shape[1] >= WORTHWHILE
+        and torch.get_num_threads() == 1
         and all(_is_plain(tensor) and tensor.dtype == state.dtype for tensor in given)
         and torch._C._len_torch_dispatch_stack() == 0  # what looks at operations must see some
         and torch._C._get_tracing_state() is None
@@ -140,8 +135,7 @@ def pull(
     n_packed = used.size or n_columns
     stays = n_packed * loops.LANES * other.element_size() <= CACHED
     lanes = loops.LANES if products is not None or stays else loops.FEWER_LANES
-    loop = loops.pull(lanes)
-    given = (
+    loops.pull(lanes)(
         *_Flat.of(nothing[:, None] if state is None else state),
         flat_starts,
         flat_columns,
@@ -152,20 +146,8 @@ def pull(
         *(_flat(nothing if tensor is None else tensor) for tensor in (sums, products)),
         sums is not None and _fits_past_cache(sums),
         cells,
+        *(_flat(other.new_empty(n * lanes)) for n in (n_packed, loops.SIDE)),
     )
-    n_passes, n_threads = -(-cells // lanes), _n_threads(columns, cells)
-
-    def run(passes: tuple[int, int], rows: tuple[int, int]) -> None:
-        rooms = (_flat(other.new_empty(n * lanes)) for n in (n_packed, loops.SIDE))
-        loop(*given, *passes, *rows, *rooms)
-
-    if products is None and n_passes >= n_threads:
-        bounds = np.linspace(0, n_passes, n_threads + 1).astype(int).tolist()
-        _share([(part, (0, n_rows)) for part in pairwise(bounds)], run)
-    else:  # products add up over passes
-        wanted = np.linspace(0, columns.shape[0], n_threads + 1)[1:-1]
-        bounds = [0, *np.searchsorted(flat_starts, wanted).tolist(), n_rows]
-        _share([((0, n_passes), part) for part in pairwise(bounds)], run)
     return sums, products
 
 
@@ -184,28 +166,3 @@ def _fits_past_cache(out: Tensor) -> bool:
     """Whether a result is too large for the cache, and each row begins at a multiple of 64 bytes."""
     row = out.shape[1] * out.element_size()
     return out.shape[0] * row > LARGE and row % 64 == 0 and out.data_ptr() % 64 == 0
-
-
-# --- threads ---
-
-
-def _n_threads(columns: Tensor, cells: int) -> int:
-    return max(1, min(torch.get_num_threads(), columns.shape[0] * cells // SHARE))
-
-
-def _share(parts: list[tuple[Any, Any]], run: Callable[[Any, Any], None]) -> None:
-    """Run parts side by side, the first in this thread."""
-    first, *others = parts
-    waiting = [_pool().submit(run, *part) for part in others]
-    run(*first)
-    for other in waiting:
-        other.result()
-
-
-@functools.cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=os.cpu_count(), thread_name_prefix="edge2torch")
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads stay with the parent

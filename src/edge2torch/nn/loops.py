@@ -228,7 +228,7 @@ def _transpose(typing, array, at, stride, out, out_at, out_stride):  # noqa: ARG
 
 def _compiled(function: Callable[..., Any]) -> Any:
     """Compile when first called, without the interpreter's lock; keep it on disk where that is possible."""
-    options = {"nogil": True, "error_model": "numpy"}
+    options = {"error_model": "numpy", "nogil": True}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # neither the folder of this module nor one of the user can be written to
@@ -280,10 +280,6 @@ def pull(lanes: int) -> Any:
         Sums of each row, (rows, cells), and products of each edge, (edges,); either is empty if it is not wanted.
     past_cache
         Whether sums are many, and so placed that they can be stored past the cache.
-    first_pass, last_pass
-        The cells: those from lanes x first pass to lanes x last pass.
-    first_row, last_row
-        The rows.
     packed, square
         Room for (columns, lanes) and (16, lanes).
     """
@@ -293,14 +289,13 @@ def pull(lanes: int) -> Any:
         state, by_cell, starts, columns, weight, bias,
         other, other_by_cell, n_columns, used,
         sums, products, past_cache,
-        cells, first_pass, last_pass, first_row, last_row, packed, square,
+        cells, packed, square,
     ):  # fmt: skip
         n_nodes = state.size // cells
-        for edge in range(starts[first_row], starts[last_row] if products.size else 0):
-            products[edge] = 0
-        for step in range(first_pass, last_pass):
-            cell = min(step * lanes, cells - lanes)
-            done = step * lanes - cell  # the last pass begins earlier, to be full; its first cells count no more
+        products[:] = 0
+        for begin in range(0, cells, lanes):
+            cell = min(begin, cells - lanes)
+            done = begin - cell  # the last pass begins earlier, to be full; its first cells count no more
             if other_by_cell:
                 for first in range(0, n_columns, SIDE):
                     _transpose_some(other, n_columns, first, cell, lanes, packed, first * lanes)
@@ -310,12 +305,12 @@ def pull(lanes: int) -> Any:
             else:
                 for column in range(n_columns):
                     _store(packed, column * lanes, _load(other, column * cells + cell, lanes))
-            for row in range(first_row, last_row):
+            for row in range(starts.size - 1):
                 value = _load(square, 0, lanes)  # of which only the type matters without products
                 if products.size:
                     if by_cell:
-                        if row % SIDE == 0 or row == first_row:
-                            _transpose_some(state, n_nodes, row - row % SIDE, cell, lanes, square, 0)
+                        if row % SIDE == 0:
+                            _transpose_some(state, n_nodes, row, cell, lanes, square, 0)
                         value = _load(square, row % SIDE * lanes, lanes)
                     else:
                         for lane in range(0, lanes, SIDE):
