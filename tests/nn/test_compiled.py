@@ -25,7 +25,8 @@ DOUBLE = torch.float64
 @pytest.fixture(autouse=True)
 def for_few_edges(monkeypatch):
     """Let compiled loops handle a few edges of 64 cells, too."""
-    monkeypatch.setattr(compiled, "WORTHWHILE", 0)
+    monkeypatch.setattr(compiled, "LEAST_EDGES", 0)
+    monkeypatch.setattr(compiled, "LEAST_CELLS", 64)
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -93,7 +94,6 @@ def test_equals_a_matrix_product(n_sources, n_targets, density, n_cells, layouts
     state = lay_out(numbers(n_sources, n_cells, seed=seed + 1, dtype=dtype), layouts[0]).requires_grad_()
     upstream = lay_out(numbers(n_targets, n_cells, seed=seed + 2, dtype=dtype), layouts[1])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiled, "WORTHWHILE", 0)
         patch.setattr(compiled, "CACHED", limits[0])
         patch.setattr(compiled, "LARGE", limits[1])
         assert compiled.suits(index.source, weight, state)
@@ -191,7 +191,7 @@ def test_models(skipping, make, backend, activation, calls, monkeypatch):
 
     found = results()
     assert calls
-    monkeypatch.setattr(compiled, "WORTHWHILE", 1 << 62)
+    monkeypatch.setattr(compiled, "LEAST_EDGES", 1 << 62)
     torch.testing.assert_close(found, results())
 
 
@@ -258,10 +258,11 @@ def test_few_cells_or_edges_and_several_threads_go_through_torch(calls, monkeypa
     torch.set_num_threads(2)
     edge_sums(numbers(100), numbers(30, 65), index)
     torch.set_num_threads(1)
-    monkeypatch.setattr(compiled, "WORTHWHILE", 100 * 64 + 1)
+    monkeypatch.setattr(compiled, "LEAST_EDGES", 101)
     edge_sums(numbers(100), numbers(30, 64), index)
     assert not calls
-    edge_sums(numbers(100), numbers(30, 65), index)
+    monkeypatch.setattr(compiled, "LEAST_EDGES", 100)
+    edge_sums(numbers(100), numbers(30, 64), index)
     assert calls
 
 
@@ -285,7 +286,7 @@ RUN = textwrap.dedent("""
     import torch
     from edge2torch.nn import compiled
     from edge2torch.nn.edge_sums import EdgeIndex, edge_sums
-    compiled.WORTHWHILE = 0
+    compiled.LEAST_EDGES, compiled.LEAST_CELLS = 0, 64
     torch.set_num_threads(1)
     index = EdgeIndex.of(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]), 2, 2)
     weight, state = torch.tensor([1.0, 2.0, 3.0]), torch.ones(2, 64)

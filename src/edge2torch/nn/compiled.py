@@ -16,8 +16,9 @@ from torch import Tensor
 
 from edge2torch.errors import Edge2TorchError
 
-#: least edges x cells for which compiled loops, which may have to be compiled first, are worth it
-WORTHWHILE = 1_000_000
+#: least edges and cells for which loops, which may have to be compiled first, are worth it; with fewer cells, torch's
+#: kernels are as quick
+LEAST_EDGES, LEAST_CELLS = 10_000, 256
 #: bytes of what is packed up to which it stays in cache, and bytes of a result beyond which it does not
 CACHED, LARGE = 1 << 20, 8 << 20
 
@@ -36,13 +37,13 @@ def suits(columns: Tensor, *given: Tensor) -> bool:
     """Whether edges should go through compiled loops: their columns, and what they read, states (nodes, cells) last."""
     state = given[-1]
     return (
-        columns.shape[0] * state.shape[1] >= WORTHWHILE
+        columns.shape[0] >= LEAST_EDGES
+        and state.shape[1] >= LEAST_CELLS
         and torch.get_num_threads() == 1
         and all(_is_plain(tensor) and tensor.dtype == state.dtype for tensor in given)
         and torch._C._len_torch_dispatch_stack() == 0  # what looks at operations must see some
         and torch._C._get_tracing_state() is None
         and _loops() is not None
-        and state.shape[1] >= _loops().LANES  # with fewer cells, torch's kernels are as quick
     )
 
 

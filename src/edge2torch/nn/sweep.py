@@ -173,7 +173,7 @@ class _Sweep(torch.autograd.Function):
 
 def forth(plan: Plan, inputs: Tensor, given: Given) -> States:
     """Compute all states from those of the inputs, (inputs, cells)."""
-    if not compiled.suits(plan.edges.source, given.weight, inputs):
+    if not compiled.suits(plan.edges.source[: plan.edges.n_from_inputs], given.weight, inputs):
         inputs = node_major(inputs)
     return onwards(plan, inputs, sums_from_inputs(plan.edges, given, inputs), given)
 
