@@ -17,7 +17,7 @@ from edge2torch.nn import FeedforwardModel, feedforward
 from edge2torch.nn import sweep as sweep_module
 from edge2torch.nn.state import seeded
 
-ACTIVATIONS = ["linear", "relu", "tanh", "gelu", "softplus"]
+ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "gelu", "softplus"]
 DOUBLE = torch.float64
 FIRST, SECOND = torch.autograd.gradcheck, torch.autograd.gradgradcheck
 random_graphs = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
@@ -303,6 +303,21 @@ def test_special_activations(activation, make, cells):
     model.double()
     x = cells(1100, 2).double()
     torch.testing.assert_close(results(model, model, x), results(model.forward_by_block, model, x))
+
+
+def test_the_way_back_is_that_of_the_way_forth(skipping, make, cells):
+    """Also if the model was told in between to drop nothing, or something."""
+    model, _ = make(skipping, activation="tanh", dropout=0.5)
+    x = cells(6, 3)
+    for first in (True, False):
+        gradients = []
+        for then in (first, not first):
+            model.train(first)
+            with seeded(0):
+                loss = model(x).square().sum()
+            model.train(then)
+            gradients.append(torch.autograd.grad(loss, list(model.parameters())))
+        torch.testing.assert_close(*gradients, rtol=0, atol=0)
 
 
 def test_dropout_is_dropped_on_the_way_back_too(skipping, make, cells):

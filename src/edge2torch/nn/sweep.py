@@ -16,6 +16,7 @@ from torch.autograd import forward_ad
 
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import compiled
+from edge2torch.nn.activation import IN_PLACE
 from edge2torch.nn.edge_sums import autocast_dtype, edge_sums, node_major, products, sums
 
 if TYPE_CHECKING:
@@ -256,12 +257,11 @@ def back(
         if kept is not None:
             kept[here] = of_states
         block = model.layers()[k]
-        in_place = block.in_place
-        if in_place:
-            in_place.of_sums(of_states, around.pop()[1], out=of_sums[here])
-            continue
         if block.finishes:
             total, state = around.pop()
+            if not state.requires_grad:  # as it was on the way forth; the model may be in another mode by now
+                IN_PLACE[type(block.activation)].of_sums(of_states, state, out=of_sums[here])  # type: ignore[index]
+                continue
             used = [] if block.norm is None else [norms.pop(), norms.pop()][::-1]
             of_states, *found = torch.autograd.grad(state, [total, *used], of_states, retain_graph=True)
             of_norms = found + of_norms
