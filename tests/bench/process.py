@@ -14,9 +14,6 @@ from typing import Any
 WORKER = Path(__file__).with_name("worker.py")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
-#: glibc keeps what is freed. Else some processes, by chance, get the same memory anew from the kernel in every step.
-KEEP_MEMORY = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(1 << 31))
-
 
 @dataclass(frozen=True)
 class Environment:
@@ -36,11 +33,10 @@ class Environment:
     modules: tuple[str, ...]
     is_ours: bool = True
 
-    def start(self, *arguments: str, keep_memory: bool = False) -> WorkerProcess:
+    def start(self, *arguments: str) -> WorkerProcess:
         """Start a worker."""
         inherited = {key: value for key, value in os.environ.items() if self.is_ours or key != "PYTHONPATH"}
-        environment = inherited | ONE_THREAD | (KEEP_MEMORY if keep_memory else {})
-        return WorkerProcess([str(self.python), str(WORKER), *self.modules, *arguments], environment)
+        return WorkerProcess([str(self.python), str(WORKER), *self.modules, *arguments], inherited | ONE_THREAD)
 
 
 class WorkerProcess:

@@ -13,9 +13,8 @@ PAGE = """\
 
 Output of `make bench` (`tests/bench/speed.py`; [what is measured and how](../tests/bench/README.md)). Times are medians
 of all timed repetitions and, in brackets, first and third quartile. The contestants of a table with multiples
-took turns in one run, one at a time, each in a process of its own that keeps memory which it frees, on one thread. Layers
-and models of the graph were compared with a reference before they were timed. "ours" reads inputs cell by cell, unless it
-says node-major.
+took turns in one run, one at a time, each in a process of its own, on one thread. Layers and models of the graph were
+compared with a reference before they were timed. "ours" reads inputs cell by cell, unless it says node-major.
 
 {facts}
 """

@@ -69,7 +69,7 @@ def rotate(
         for entry in entries:
             environment, kind = entrants[entry.name]
             arguments = () if device == "cpu" else ("--no-limit",)
-            worker = stack.enter_context(environment.start(*arguments, keep_memory=True))
+            worker = stack.enter_context(environment.start(*arguments))
             answer = worker.ask(
                 "prepare", PREPARE_LIMIT, contestant=entry.name, kind=kind, graph=graph, cells=cells, device=device
             )
