@@ -119,6 +119,22 @@ def loops() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
+def lay_out() -> Callable[[Tensor, str], Tensor]:
+    """Copy the values of a state, (nodes, cells), into memory of another layout."""
+
+    def lay_out(state: Tensor, layout: str) -> Tensor:
+        if layout == "by cell":
+            return state.T.contiguous().T
+        if layout == "strided":
+            room = torch.zeros(2 * state.shape[0], 3 * state.shape[1], dtype=state.dtype)
+            room[::2, ::3] = state
+            return room[::2, ::3]
+        return state
+
+    return lay_out
+
+
+@pytest.fixture(scope="session")
 def cells() -> Callable[..., Tensor]:
     """``cells(n_cells, n_features, seed)``: standard normal values."""
     return lambda n_cells, n_features, seed=0: torch.randn(

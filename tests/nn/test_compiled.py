@@ -62,17 +62,6 @@ def dense_sums(weight, state, source, target, n_targets):
     return torch.zeros(n_targets, len(state), dtype=weight.dtype).index_put((target, source), weight) @ state
 
 
-def lay_out(state: torch.Tensor, layout: str) -> torch.Tensor:
-    """Copy values into memory of another layout."""
-    if layout == "by cell":
-        return state.T.contiguous().T
-    if layout == "strided":
-        room = torch.zeros(2 * state.shape[0], 3 * state.shape[1], dtype=state.dtype)
-        room[::2, ::3] = state
-        return room[::2, ::3]
-    return state
-
-
 LAYOUTS = ["by node", "by cell", "strided"]
 
 
@@ -87,7 +76,7 @@ LAYOUTS = ["by node", "by cell", "strided"]
     limits=st.tuples(*[st.sampled_from([0, 1 << 30])] * 2),
     seed=st.integers(0, 2**31),
 )
-def test_equals_a_matrix_product(n_sources, n_targets, density, n_cells, layouts, dtype, limits, seed):
+def test_equals_a_matrix_product(n_sources, n_targets, density, n_cells, layouts, dtype, limits, seed, lay_out):
     """Values and both gradients: passes of more or fewer cells that overlap or not, stored past the cache or not."""
     source, target, index = random_index(n_sources, n_targets, round(density * n_sources * n_targets))
     weight = numbers(len(source), seed=seed, dtype=dtype).requires_grad_()
@@ -310,16 +299,16 @@ def test_environments(before, environment, compiles):
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | environment)
 
 
-def test_in_place_activations_are_those_of_torch(skipping, make):
+def test_direct_activations_are_those_of_torch(skipping, make):
     """States and gradients, NaN and 0 included."""
     for name, module in {"relu": nn.ReLU(), "tanh": nn.Tanh(), "sigmoid": nn.Sigmoid()}.items():
         model, _ = make(skipping, activation=name)
-        in_place = model.layers()[0].in_place
+        direct = model.layers()[0].direct
         sums_of_units = torch.tensor([[-1.0, 0.0, 2.0, torch.nan, torch.inf]], requires_grad=True)
         expected = module(sums_of_units)
-        found = in_place.activate(sums_of_units.detach(), out=torch.empty(1, 5))
+        found = direct.activate(sums_of_units.detach(), out=torch.empty(1, 5))
         torch.testing.assert_close(found, expected.detach(), equal_nan=True, rtol=0, atol=0)
         grad = torch.arange(5.0)[None]
-        of_sums = in_place.of_sums(grad, found, out=torch.empty(1, 5))
+        of_sums = direct.of_sums(grad, found, out=torch.empty(1, 5))
         wanted = torch.autograd.grad(expected, sums_of_units, grad)[0]
         torch.testing.assert_close(of_sums, wanted, equal_nan=True, rtol=0, atol=0)

@@ -28,8 +28,8 @@ BY_NAME: dict[str, type[nn.Module]] = {
 LINEAR = "linear"
 
 
-class InPlace(NamedTuple):
-    """An activation whose gradient follows from the state, without autograd.
+class Direct(NamedTuple):
+    """An activation whose gradient follows from the state, so that autograd is not needed.
 
     Attributes
     ----------
@@ -42,13 +42,13 @@ class InPlace(NamedTuple):
 
 
 _aten = torch.ops.aten
-IN_PLACE: dict[type[nn.Module], InPlace] = {
-    nn.ReLU: InPlace(
+DIRECT: dict[type[nn.Module], Direct] = {
+    nn.ReLU: Direct(
         lambda sums, out: torch.clamp_min(sums, 0, out=out),
         lambda grad, state, out: _aten.threshold_backward(grad, state, 0, grad_input=out),
     ),
-    nn.Sigmoid: InPlace(torch.sigmoid, lambda grad, state, out: _aten.sigmoid_backward(grad, state, grad_input=out)),
-    nn.Tanh: InPlace(torch.tanh, lambda grad, state, out: _aten.tanh_backward(grad, state, grad_input=out)),
+    nn.Sigmoid: Direct(torch.sigmoid, lambda grad, state, out: _aten.sigmoid_backward(grad, state, grad_input=out)),
+    nn.Tanh: Direct(torch.tanh, lambda grad, state, out: _aten.tanh_backward(grad, state, grad_input=out)),
 }
 
 

@@ -1,7 +1,7 @@
 """Sums over edges by compiled loops, where these are there and quicker than torch's kernels: on one thread.
 
 The loops need numba, which comes with scanpy; without it, or with ``NUMBA_DISABLE_JIT=1``, torch's kernels do the same.
-So they do on several threads: threads of ours would wait for the cores on which torch's threads wait for work.
+So they do on several threads: in a training step, threads of ours beside those of torch gained nothing.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def pull(
     packed = _Flat.of(other)
     if not packed.by_cell:
         flat_columns, used = loops.number_again(flat_columns, n_columns)
-    n_packed = used.size or n_columns
+    n_packed = n_columns if packed.by_cell else used.size
     stays = n_packed * loops.LANES * other.element_size() <= CACHED
     lanes = loops.LANES if products is not None or stays else loops.FEWER_LANES
     loops.pull(lanes)(

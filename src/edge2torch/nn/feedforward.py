@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from edge2torch.nn.activation import IN_PLACE, InPlace
+from edge2torch.nn.activation import DIRECT, Direct
 from edge2torch.nn.edge_linear import EdgeLinear
 from edge2torch.nn.edge_sums import products
 from edge2torch.nn.model import EdgeModel
@@ -87,12 +87,11 @@ class FeedforwardLayerBlock(nn.Module):
         )
 
     @property
-    def in_place(self) -> InPlace | None:
+    def direct(self) -> Direct | None:
         """What follows the sums, if it is an activation of which we know the gradient, and nothing else."""
-        drops = self.dropout is not None and self.dropout.training
-        return (
-            None if self.norm is not None or drops or self.activation is None else IN_PLACE.get(type(self.activation))
-        )
+        if self.activation is None or self.norm is not None or (self.dropout is not None and self.dropout.training):
+            return None
+        return DIRECT.get(type(self.activation))
 
     def finish(self, sums: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
         """Apply normalisation, activation and dropout, (cells, units) to (cells, units).

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from edge2torch.nn.activation import BY_NAME, MixedActivation
 from edge2torch.nn.descendants import Descendants, Perturbations
 from edge2torch.nn.edge_sums import node_major, sums
-from edge2torch.nn.sweep import CELLS_AT_ONCE
+from edge2torch.nn.sweep import CELLS_AT_ONCE, parameters, sums_from_inputs
 
 if TYPE_CHECKING:
     from edge2torch.nn.feedforward import FeedforwardLayerBlock, FeedforwardModel
@@ -104,12 +104,10 @@ def follow(
 def _before(model: FeedforwardModel, inputs: Tensor) -> _Before:
     """Compute all sums and states from those of the inputs, (inputs, cells)."""
     edges = model.sweep_index
-    weight = torch.cat([block.linear.edge_weight() for block in model.layers()])
-    biases: list[Tensor] = [block.linear.bias for block in model.layers() if block.linear.bias is not None]
-    by_target, n = weight.index_select(0, edges.by_target), edges.n_from_inputs
-    total = sums(by_target[:n], inputs, edges.source[:n], edges.input_offsets)
-    if biases:
-        total += torch.cat(biases)[:, None]
+    given = parameters(model)
+    weight, n = given.weight, edges.n_from_inputs
+    total = sums_from_inputs(edges, given, inputs)
+    by_target = weight.index_select(0, edges.by_target)
     norm = _norm_lines(model, weight)
     states = torch.cat([inputs, torch.empty_like(total)])
     units = states[len(inputs) :]

@@ -16,7 +16,7 @@ from torch.autograd import forward_ad
 
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import compiled
-from edge2torch.nn.activation import IN_PLACE
+from edge2torch.nn.activation import DIRECT
 from edge2torch.nn.edge_sums import autocast_dtype, edge_sums, node_major, products, sums
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def forth(plan: Plan, inputs: Tensor, given: Given) -> States:
 
 
 def sums_from_inputs(edges: SweepIndex, given: Given, inputs: Tensor) -> Tensor:
-    """Sum over the edges from inputs, (inputs, cells), and add what does not come from any node: to (units, cells)."""
+    """Sum over the edges from inputs alone, and add biases: (inputs, cells) to (units, cells)."""
     n = edges.n_from_inputs
     weight = given.weight.index_select(0, edges.by_target[:n])
     return sums(weight, inputs, edges.source[:n], edges.input_offsets, bias=given.bias)
@@ -200,9 +200,9 @@ def onwards(plan: Plan, inputs: Tensor, from_inputs: Tensor, given: Given) -> St
         total = from_inputs[here]
         if first < last:
             total = sums(weight[first:last], units, source[first:last], offsets).add_(total)
-        in_place = block.in_place
-        if in_place:
-            in_place.activate(total, out=units[here])
+        direct = block.direct
+        if direct:
+            direct.activate(total, out=units[here])
             if learns:
                 before.append(total)
                 after.append(units[here])
@@ -260,7 +260,7 @@ def back(
         if block.finishes:
             total, state = around.pop()
             if not state.requires_grad:  # as it was on the way forth; the model may be in another mode by now
-                IN_PLACE[type(block.activation)].of_sums(of_states, state, out=of_sums[here])  # type: ignore[index]
+                DIRECT[type(block.activation)].of_sums(of_states, state, out=of_sums[here])  # type: ignore[index]
                 continue
             used = [] if block.norm is None else [norms.pop(), norms.pop()][::-1]
             of_states, *found = torch.autograd.grad(state, [total, *used], of_states, retain_graph=True)
