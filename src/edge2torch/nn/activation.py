@@ -26,6 +26,7 @@ BY_NAME: dict[str, type[nn.Module]] = {
 }
 #: the name for none, where ``None`` means that nothing is said
 LINEAR = "linear"
+RELU, SIGMOID, TANH = 1, 2, 3
 
 
 class Direct(NamedTuple):
@@ -33,10 +34,13 @@ class Direct(NamedTuple):
 
     Attributes
     ----------
+    number
+        By which the compiled loops know it.
     activate, of_sums
         State from sums, and gradient of sums from that of states and from states; both are written to ``out``.
     """
 
+    number: int
     activate: Callable[..., Tensor]
     of_sums: Callable[..., Tensor]
 
@@ -44,11 +48,14 @@ class Direct(NamedTuple):
 _aten = torch.ops.aten
 DIRECT: dict[type[nn.Module], Direct] = {
     nn.ReLU: Direct(
+        RELU,
         lambda sums, out: torch.clamp_min(sums, 0, out=out),
         lambda grad, state, out: _aten.threshold_backward(grad, state, 0, grad_input=out),
     ),
-    nn.Sigmoid: Direct(torch.sigmoid, lambda grad, state, out: _aten.sigmoid_backward(grad, state, grad_input=out)),
-    nn.Tanh: Direct(torch.tanh, lambda grad, state, out: _aten.tanh_backward(grad, state, grad_input=out)),
+    nn.Sigmoid: Direct(
+        SIGMOID, torch.sigmoid, lambda grad, state, out: _aten.sigmoid_backward(grad, state, grad_input=out)
+    ),
+    nn.Tanh: Direct(TANH, torch.tanh, lambda grad, state, out: _aten.tanh_backward(grad, state, grad_input=out)),
 }
 
 

@@ -24,7 +24,7 @@ CACHED, LARGE = 1 << 20, 8 << 20
 
 
 @functools.cache
-def _loops() -> Any:
+def loops() -> Any:
     """Get what numba compiles; ``None`` without numba."""
     try:
         numba = import_module("numba")
@@ -35,19 +35,22 @@ def _loops() -> Any:
 
 def suits(columns: Tensor, *given: Tensor) -> bool:
     """Whether edges should go through compiled loops: their columns, and what they read, states (nodes, cells) last."""
-    state = given[-1]
+    return columns.shape[0] >= LEAST_EDGES and given[-1].shape[1] >= LEAST_CELLS and can_read(*given)
+
+
+def can_read(*given: Tensor) -> bool:
+    """Whether loops are there, and may read some tensors of one type."""
     return (
-        columns.shape[0] >= LEAST_EDGES
-        and state.shape[1] >= LEAST_CELLS
-        and torch.get_num_threads() == 1
-        and all(_is_plain(tensor) and tensor.dtype == state.dtype for tensor in given)
+        torch.get_num_threads() == 1
+        and all(is_plain(tensor) and tensor.dtype == given[0].dtype for tensor in given)
         and torch._C._len_torch_dispatch_stack() == 0  # what looks at operations must see some
         and torch._C._get_tracing_state() is None
-        and _loops() is not None
+        and loops() is not None
     )
 
 
-def _is_plain(tensor: Tensor) -> bool:
+def is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor is numbers in memory, and nothing else."""
     return (
         tensor.device.type == "cpu"
         and tensor.dtype in (torch.float32, torch.float64)
@@ -56,26 +59,27 @@ def _is_plain(tensor: Tensor) -> bool:
     )
 
 
-class _Flat(NamedTuple):
+class Flat(NamedTuple):
     """A state as the loops read it: all numbers in a row, and whether they lie cell by cell."""
 
     numbers: np.ndarray
     by_cell: bool
 
     @classmethod
-    def of(cls, state: Tensor) -> _Flat:
+    def of(cls, state: Tensor) -> Flat:
+        """See a state, (nodes, cells), in the same memory if it lies in a row there, or its transpose does."""
         by_cell = state.T.is_contiguous() and not state.is_contiguous()
-        return cls(_flat(state.T if by_cell else state), by_cell)
+        return cls(flat(state.T if by_cell else state), by_cell)
 
 
-def _flat(tensor: Tensor) -> np.ndarray:
+def flat(tensor: Tensor) -> np.ndarray:
     """See all numbers in a row, in the same memory if they lie there in a row."""
     found: np.ndarray = tensor.detach().contiguous().view(-1).numpy()
     return found
 
 
 def _whole(tensor: Tensor) -> np.ndarray:
-    return _flat(tensor.to(torch.int32))
+    return flat(tensor.to(torch.int32))
 
 
 @overload
@@ -124,30 +128,30 @@ def pull(
     -------
     Sums, shape (rows, cells), and products, shape (edges,); ``None`` for what is not computed.
     """
-    loops, n_rows, (n_columns, cells) = _loops(), starts.shape[0] - 1, other.shape
+    code, n_rows, (n_columns, cells) = loops(), starts.shape[0] - 1, other.shape
     sums = None if weight is None else other.new_empty(n_rows, cells)
     products = None if state is None else other.new_empty(columns.shape[0])
     nothing = other.new_empty(0)
     flat_starts, flat_columns, used = _whole(starts), _whole(columns), np.empty(0, np.int32)
     _check(weight, state, other, flat_starts, flat_columns)
-    packed = _Flat.of(other)
+    packed = Flat.of(other)
     if not packed.by_cell:
-        flat_columns, used = loops.number_again(flat_columns, n_columns)
+        flat_columns, used = code.number_again(flat_columns, n_columns)
     n_packed = n_columns if packed.by_cell else used.size
-    stays = n_packed * loops.LANES * other.element_size() <= CACHED
-    lanes = loops.LANES if products is not None or stays else loops.FEWER_LANES
-    loops.pull(lanes)(
-        *_Flat.of(nothing[:, None] if state is None else state),
+    stays = n_packed * code.LANES * other.element_size() <= CACHED
+    lanes = code.LANES if products is not None or stays else code.FEWER_LANES
+    code.pull(lanes)(
+        *Flat.of(nothing[:, None] if state is None else state),
         flat_starts,
         flat_columns,
-        *(_flat(nothing if tensor is None else tensor) for tensor in (weight, bias)),
+        *(flat(nothing if tensor is None else tensor) for tensor in (weight, bias)),
         *packed,
         n_columns,
         used,
-        *(_flat(nothing if tensor is None else tensor) for tensor in (sums, products)),
-        sums is not None and _fits_past_cache(sums),
+        *(flat(nothing if tensor is None else tensor) for tensor in (sums, products)),
+        sums is not None and fits_past_cache(sums),
         cells,
-        *(_flat(other.new_empty(n * lanes)) for n in (n_packed, loops.SIDE)),
+        *(flat(other.new_empty(n * lanes)) for n in (n_packed, code.SIDE)),
     )
     return sums, products
 
@@ -163,7 +167,7 @@ def _check(weight: Tensor | None, state: Tensor | None, other: Tensor, starts: n
         raise Edge2TorchError(f"states are of {state.shape[1]} and {other.shape[1]} cells")
 
 
-def _fits_past_cache(out: Tensor) -> bool:
+def fits_past_cache(out: Tensor) -> bool:
     """Whether a result is too large for the cache, and each row begins at a multiple of 64 bytes."""
     row = out.shape[1] * out.element_size()
     return out.shape[0] * row > LARGE and row % 64 == 0 and out.data_ptr() % 64 == 0

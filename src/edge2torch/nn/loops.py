@@ -11,6 +11,7 @@ All of this is in one module: it is what numba looks at to tell whether what it 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 
+from edge2torch.nn.activation import RELU, SIGMOID, TANH
+
 #: most cells in one pass: 4 registers of 512 bits, or 8 of 256
 LANES = 64
 #: cells in one pass where the columns are so many that they do not stay in cache otherwise
@@ -28,6 +31,9 @@ FEWER_LANES = 32
 SIDE = 16
 #: how far ahead memory is fetched, in rows, or squares of them
 AHEAD = 4
+
+#: log(2) less its nearest float64
+_REST_OF_LOG_2 = 2.3190468138462996e-17
 
 _FLOATS = {types.float32: (ir.FloatType(), "f32"), types.float64: (ir.DoubleType(), "f64")}
 _INT32 = ir.IntType(32)
@@ -70,8 +76,21 @@ def _splat(builder, number, n):
     return _pick(builder, one, one, [0] * n)
 
 
+def _all(vector, number):
+    return ir.Constant(vector, [number] * vector.count)
+
+
 def _zeros(vector):
-    return ir.Constant(vector, [0.0] * vector.count)
+    return _all(vector, 0.0)
+
+
+def _multiply_add(builder, first, second, third):
+    """Get ``first * second + third``, rounded once."""
+    vector = first.type
+    bits = "f64" if isinstance(vector.element, ir.DoubleType) else "f32"
+    kind = ir.FunctionType(vector, [vector] * 3)
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{vector.count}{bits}")
+    return builder.call(function, [first, second, third])
 
 
 @intrinsic(prefer_literal=True)
@@ -155,15 +174,17 @@ def _all_like(typing, number, value):  # noqa: ARG001
 
 
 @intrinsic
+def _add(typing, total, value):  # noqa: ARG001
+    return total(total, value), lambda context, builder, signature, args: builder.fadd(*args)  # noqa: ARG005
+
+
+@intrinsic
 def _add_scaled(typing, total, number, value):  # noqa: ARG001
     """Get ``total + number * value``, rounded once."""
 
     def build(context, builder, signature, args):  # noqa: ARG001
         total_, number_, value_ = args
-        kind = ir.FunctionType(value_.type, [value_.type] * 3)
-        name = f"llvm.fma.v{value.n}{_FLOATS[value.dtype][1]}"
-        multiply_add = cgutils.get_or_insert_function(builder.module, kind, name)
-        return builder.call(multiply_add, [_splat(builder, number_, value.n), value_, total_])
+        return _multiply_add(builder, _splat(builder, number_, value.n), value_, total_)
 
     return total(total, total.dtype, value), build
 
@@ -219,6 +240,101 @@ def _transpose(typing, array, at, stride, out, out_at, out_stride):  # noqa: ARG
         return context.get_dummy_value()
 
     return types.void(array, types.intp, types.intp, out, types.intp, types.intp), build
+
+
+def _limit(builder, value, least, most):
+    """Bring numbers between two limits; what is not a number stays that."""
+    for order, number in (("<", least), (">", most)):
+        beyond = builder.fcmp_ordered(order, value, _all(value.type, number))
+        value = builder.select(beyond, _all(value.type, number), value)
+    return value
+
+
+def _expm1(builder, x):
+    """Get ``exp(x) - 1`` of numbers whose exponential is finite and normal.
+
+    ``x = n log 2 + r`` with a whole ``n``, and ``exp(x) - 1 = 2^n (exp(r) - 1) + (2^n - 1)``, where Taylor's series of
+    ``exp(r) - 1`` needs few terms, as ``|r| <= log(2) / 2``. A large number that is added rounds ``x / log 2`` to ``n``
+    and leaves ``n`` in the last bits, from where it is shifted into the exponent.
+    """
+    vector = x.type
+    double = isinstance(vector.element, ir.DoubleType)
+    digits, bias, terms = (52, 1023, 13) if double else (23, 127, 7)
+    number, whole = (np.float64, ir.IntType(64)) if double else (np.float32, _INT32)
+    bits = ir.VectorType(whole, vector.count)
+    large = _all(vector, 1.5 * 2.0**digits)
+    shifted = _multiply_add(builder, x, _all(vector, 1 / math.log(2)), large)
+    n = builder.fsub(shifted, large)
+    of_n = builder.add(builder.shl(builder.bitcast(shifted, bits), _all(bits, digits)), _all(bits, bias << digits))
+    power = builder.bitcast(of_n, vector)
+    log_2 = float(number(math.log(2)))  # what is lost of the logarithm here comes behind it
+    r = _multiply_add(builder, n, _all(vector, -log_2), x)
+    r = _multiply_add(builder, n, _all(vector, _REST_OF_LOG_2 if double else log_2 - math.log(2)), r)
+    series = _all(vector, 1 / math.factorial(terms))
+    for k in range(terms - 1, 1, -1):
+        series = _multiply_add(builder, series, r, _all(vector, 1 / math.factorial(k)))
+    of_r = _multiply_add(builder, builder.fmul(r, r), series, r)
+    return _multiply_add(builder, power, of_r, builder.fsub(power, _all(vector, 1.0)))
+
+
+@intrinsic
+def _relu(typing, sums):  # noqa: ARG001
+    def build(context, builder, signature, args):  # noqa: ARG001
+        negative = builder.fcmp_ordered("<", *args, _zeros(args[0].type))
+        return builder.select(negative, _zeros(args[0].type), *args)
+
+    return sums(sums), build
+
+
+@intrinsic
+def _sigmoid(typing, sums):  # noqa: ARG001
+    most = 87.0 if sums.dtype == types.float32 else 708.0
+
+    def build(context, builder, signature, args):  # noqa: ARG001
+        vector = args[0].type
+        less_one = _expm1(builder, _limit(builder, builder.fneg(*args), -most, most))
+        return builder.fdiv(_all(vector, 1.0), builder.fadd(less_one, _all(vector, 2.0)))
+
+    return sums(sums), build
+
+
+@intrinsic
+def _tanh(typing, sums):  # noqa: ARG001
+    most = 22.0 if sums.dtype == types.float32 else 44.0  # from where on it is 1
+
+    def build(context, builder, signature, args):  # noqa: ARG001
+        less_one = _expm1(builder, _limit(builder, builder.fadd(*args, *args), -most, most))
+        return builder.fdiv(less_one, builder.fadd(less_one, _all(args[0].type, 2.0)))
+
+    return sums(sums), build
+
+
+@intrinsic
+def _of_relu(typing, grad, state):  # noqa: ARG001
+    def build(context, builder, signature, args):  # noqa: ARG001
+        grad, state = args
+        off = builder.fcmp_ordered("<=", state, _zeros(state.type))
+        return builder.select(off, _zeros(state.type), grad)
+
+    return grad(grad, state), build
+
+
+@intrinsic
+def _of_sigmoid(typing, grad, state):  # noqa: ARG001
+    def build(context, builder, signature, args):  # noqa: ARG001
+        grad, state = args
+        return builder.fmul(grad, builder.fmul(builder.fsub(_all(state.type, 1.0), state), state))
+
+    return grad(grad, state), build
+
+
+@intrinsic
+def _of_tanh(typing, grad, state):  # noqa: ARG001
+    def build(context, builder, signature, args):  # noqa: ARG001
+        grad, state = args
+        return builder.fmul(grad, builder.fsub(_all(state.type, 1.0), builder.fmul(state, state)))
+
+    return grad(grad, state), build
 
 
 def _compiled(function: Callable[..., Any]) -> Any:
@@ -331,5 +447,158 @@ def pull(lanes: int) -> Any:
                         _store_past_cache(sums, row * cells + cell, total)
                     else:
                         _store(sums, row * cells + cell, total)
+
+    return loop
+
+
+@functools.cache
+def forth(lanes: int) -> Any:
+    """Get the loop that computes all units of a feedforward network from its inputs, for passes of some cells.
+
+    Its arguments are
+
+    inputs
+        States of the inputs, (inputs, cells), or (cells, inputs) if ``by_cell``.
+    cells, n_inputs
+        Their numbers.
+    starts, columns, weight
+        Where the edges into each unit begin; node, inputs first, that each edge comes from; its weight.
+    bias
+        Of the units, (units,); empty for none.
+    kinds
+        Activation of each unit.
+    places, out
+        To which row of ``out``, (rows, cells), the state of each unit goes; none if negative.
+    past_cache
+        Whether these are many, and so placed that they can be stored past the cache.
+    packed
+        Room for (inputs + units, lanes).
+    """
+
+    @_compiled
+    def loop(inputs, by_cell, cells, n_inputs, starts, columns, weight, bias, kinds, places, out, past_cache, packed):
+        nothing = _all_like(0, _load(packed, 0, lanes))
+        for begin in range(0, cells, lanes):
+            cell = min(begin, cells - lanes)
+            if by_cell:
+                for first in range(0, n_inputs, SIDE):
+                    _transpose_some(inputs, n_inputs, first, cell, lanes, packed, first * lanes)
+            else:
+                for row in range(n_inputs):
+                    for lane in range(0, lanes, SIDE):
+                        _fetch(inputs, (row + SIDE) * cells + cell + lane)
+                    _store(packed, row * lanes, _load(inputs, row * cells + cell, lanes))
+            for row in range(starts.size - 1):
+                first = _all_like(bias[row], nothing) if bias.size else nothing
+                second = third = fourth = nothing  # sums of their own: each addition waits for the one before it
+                edge, last = _get(starts, row), _get(starts, row + 1)
+                while edge + 4 <= last:
+                    first = _add_scaled(first, _get(weight, edge), _load(packed, _get(columns, edge) * lanes, lanes))
+                    read = _load(packed, _get(columns, edge + 1) * lanes, lanes)
+                    second = _add_scaled(second, _get(weight, edge + 1), read)
+                    read = _load(packed, _get(columns, edge + 2) * lanes, lanes)
+                    third = _add_scaled(third, _get(weight, edge + 2), read)
+                    read = _load(packed, _get(columns, edge + 3) * lanes, lanes)
+                    fourth = _add_scaled(fourth, _get(weight, edge + 3), read)
+                    edge += 4
+                while edge < last:
+                    first = _add_scaled(first, _get(weight, edge), _load(packed, _get(columns, edge) * lanes, lanes))
+                    edge += 1
+                state = _add(_add(first, second), _add(third, fourth))
+                if kinds[row] == TANH:
+                    state = _tanh(state)
+                elif kinds[row] == RELU:
+                    state = _relu(state)
+                elif kinds[row] == SIGMOID:
+                    state = _sigmoid(state)
+                _store(packed, (n_inputs + row) * lanes, state)
+                if places[row] >= 0:
+                    if past_cache:
+                        _store_past_cache(out, places[row] * cells + cell, state)
+                    else:
+                        _store(out, places[row] * cells + cell, state)
+
+    return loop
+
+
+@functools.cache
+def back(lanes: int) -> Any:
+    """Get the loop that computes the gradients of a feedforward network, for passes of some number of cells.
+
+    Its arguments are
+
+    inputs, by_cell, cells, n_inputs, kinds
+        As for :func:`forth`.
+    units
+        States of the units, (units, cells).
+    from_inputs, between
+        Where the edges of each input, and of each unit, begin.
+    columns, weight
+        The unit that each edge leads to, and its weight; those from inputs first.
+    grad, places
+        Gradients of some units' states, (rows, cells), and the row of each unit; it has none if negative.
+    of_inputs, of_weight, of_bias
+        Gradients: (inputs, cells), or empty if it is not wanted; (edges,); (units,), or empty.
+    packed, square
+        Room for (units, lanes) and (16, lanes).
+    """
+
+    @_compiled
+    def loop(
+        inputs, by_cell, cells, n_inputs, kinds, units,
+        from_inputs, between, columns, weight,
+        grad, places,
+        of_inputs, of_weight, of_bias,
+        packed, square,
+    ):  # fmt: skip
+        n_given = from_inputs[n_inputs]
+        targets, weight_between, of_between = columns[n_given:], weight[n_given:], of_weight[n_given:]
+        of_weight[:] = 0
+        of_bias[:] = 0
+        for begin in range(0, cells, lanes):
+            cell = min(begin, cells - lanes)
+            done = begin - cell
+            for row in range(between.size - 2, -1, -1):
+                state = _load(units, row * cells + cell, lanes)
+                counted = _from_lane(state, done) if done else state
+                total = _all_like(0, state)
+                if places[row] >= 0:
+                    total = _load(grad, places[row] * cells + cell, lanes)
+                for edge in range(_get(between, row), _get(between, row + 1)):
+                    read = _load(packed, _get(targets, edge) * lanes, lanes)
+                    total = _add_scaled(total, _get(weight_between, edge), read)
+                    _add_to(of_between, edge, _dot(counted, read))
+                kind = kinds[row]
+                if kind == TANH:
+                    total = _of_tanh(total, state)
+                elif kind == RELU:
+                    total = _of_relu(total, state)
+                elif kind == SIGMOID:
+                    total = _of_sigmoid(total, state)
+                _store(packed, row * lanes, total)
+                if of_bias.size:
+                    ones = _all_like(1, total)
+                    _add_to(of_bias, row, _dot(total, _from_lane(ones, done) if done else ones))
+            for row in range(n_inputs):
+                if by_cell:
+                    if row % SIDE == 0:
+                        _transpose_some(inputs, n_inputs, row, cell, lanes, square, 0)
+                    state = _load(square, row % SIDE * lanes, lanes)
+                else:
+                    for lane in range(0, lanes, SIDE):
+                        _fetch(inputs, (row + AHEAD) * cells + cell + lane)
+                    state = _load(inputs, row * cells + cell, lanes)
+                if done:
+                    state = _from_lane(state, done)
+                if of_inputs.size:
+                    total = _all_like(0, state)
+                    for edge in range(_get(from_inputs, row), _get(from_inputs, row + 1)):
+                        read = _load(packed, _get(columns, edge) * lanes, lanes)
+                        total = _add_scaled(total, _get(weight, edge), read)
+                        _add_to(of_weight, edge, _dot(state, read))
+                    _store(of_inputs, row * cells + cell, total)
+                else:
+                    for edge in range(_get(from_inputs, row), _get(from_inputs, row + 1)):
+                        _add_to(of_weight, edge, _dot(state, _load(packed, _get(columns, edge) * lanes, lanes)))
 
     return loop

@@ -8,6 +8,7 @@ product. Edges from inputs need neither order nor layers and are done for all un
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -17,6 +18,7 @@ from torch.autograd import forward_ad
 from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import compiled
 from edge2torch.nn.activation import DIRECT
+from edge2torch.nn.compiled_sweep import CompiledPlan, compiled_sweep, known_kinds, loops_suit
 from edge2torch.nn.edge_sums import autocast_dtype, edge_sums, node_major, products, sums
 
 if TYPE_CHECKING:
@@ -52,6 +54,10 @@ def sweep(model: FeedforwardModel, x: Tensor, *, all_units: bool = False) -> Ten
     learns = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in given)
     at_once = len(x) if any(norm.looks_at_batch(len(x)) for norm in _norms(model)) else CELLS_AT_ONCE
     plan = Plan(model, model.sweep_index, learns, all_units, at_once)
+    kinds = known_kinds(model) if loops_suit(x, weight, bias) else None
+    if kinds is not None:
+        again = functools.partial(_again, plan)
+        return compiled_sweep(CompiledPlan(plan.edges, kinds, learns, all_units, again), x, weight, bias)
     out: Tensor = _Sweep.apply(plan, *given)  # type: ignore[no-untyped-call]
     return out
 
@@ -95,8 +101,8 @@ class Given(NamedTuple):
 
     weight: Tensor
     bias: Tensor | None
-    scale: Tensor | None
-    shift: Tensor | None
+    scale: Tensor | None = None
+    shift: Tensor | None = None
 
 
 class States(NamedTuple):
@@ -142,7 +148,7 @@ class _Sweep(torch.autograd.Function):
         given = Given(weight, bias, scale, shift)
         if torch.is_grad_enabled():
             wanted = [t for t, needed in zip((x, *given), ctx.needs_input_grad[1:], strict=True) if needed]
-            found = iter(torch.autograd.grad(_again(ctx.plan, x, given), wanted, grad, create_graph=True))
+            found = iter(torch.autograd.grad(_again(ctx.plan, x, *given), wanted, grad, create_graph=True))
             return tuple(next(found) if needed else None for needed in ctx.needs_input_grad)
         edges = ctx.plan.edges
         by_source = weight.index_select(0, edges.by_source)
@@ -282,18 +288,17 @@ def _of_weights(edges: SweepIndex, states: States, of_sums: Tensor) -> Tensor:
     return torch.cat([from_inputs, between]).index_select(0, edges.inverse)
 
 
-def _again(plan: Plan, x: Tensor, given: Given) -> Tensor:
+def _again(plan: Plan, x: Tensor, weight: Tensor, bias: Tensor | None, *of_norms: Tensor | None) -> Tensor:
     """Compute what the sweep returned once more, by operations that autograd knows: for gradients of gradients."""
     layers: list[FeedforwardLayerBlock] = plan.model.layers()
     if any(block.dropout is not None and block.dropout.training for block in layers):
         raise Edge2TorchError("second derivatives need a model without dropout: call model.eval() first")
     if any(norm.looks_at_batch(len(x)) for norm in _norms(plan.model)):  # the running statistics would move twice
         raise Edge2TorchError("second derivatives need batch normalisation in evaluation mode: call model.eval() first")
-    weight, bias, *_ = given
     weights = weight.split([block.linear.weight.numel() for block in layers])
     biases = [None] * len(layers) if bias is None else bias.split([block.linear.index.n_targets for block in layers])
     states = [x]
-    norms = _by_layer(plan.model, given)
+    norms = _by_layer(plan.model, Given(weight, bias, *of_norms))
     for block, weight_here, bias_here, norm in zip(layers, weights, biases, norms, strict=True):
         total = edge_sums(weight_here, block.gather(states).T, block.linear.index)
         states.append(block.finish((total if bias_here is None else total + bias_here[:, None]).T, *norm))

@@ -34,6 +34,8 @@ class SweepIndex:
         The same for the other edges; those of each layer begin with 0.
     all_starts
         The same for all sources in a row.
+    all_sources, all_offsets
+        Source of each edge in the order of the weights, counted from the first input; where those of each unit begin.
     outputs
         The output units.
     n_from_inputs
@@ -55,6 +57,8 @@ class SweepIndex:
         "offsets",
         "starts",
         "all_starts",
+        "all_sources",
+        "all_offsets",
         "outputs",
     )
 
@@ -68,6 +72,8 @@ class SweepIndex:
     offsets: Tensor
     starts: Tensor
     all_starts: Tensor
+    all_sources: Tensor
+    all_offsets: Tensor
     outputs: Tensor
     n_from_inputs: int
     bounds: list[int]
@@ -98,6 +104,8 @@ class SweepIndex:
             offsets=_from_zero(between.offsets, bounds),
             starts=_from_zero(between.starts, bounds),
             all_starts=between.starts,
+            all_sources=source.to(torch.int32),
+            all_offsets=given.offsets + between.offsets,
             outputs=torch.nonzero(is_output[n_inputs:]).flatten(),
             n_from_inputs=first.numel(),
             bounds=bounds,

@@ -1,0 +1,166 @@
+"""A feedforward network forth and back, each way by one compiled loop.
+
+The sweep takes all cells through one layer after the other. Here, a few cells at a time go through all layers, so that
+what edges read stays in the cache; all that is written is the states of the units on the way forth, and gradients on
+the way back. It is for what the loops know: layers that are sums over edges, with one of a few activations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edge2torch.errors import Edge2TorchError
+from edge2torch.nn import compiled
+from edge2torch.nn.activation import DIRECT, MixedActivation
+
+if TYPE_CHECKING:
+    from edge2torch.nn.feedforward import FeedforwardLayerBlock, FeedforwardModel
+    from edge2torch.nn.sweep_index import SweepIndex
+
+#: least edges and cells for which a loop is worth it
+LEAST_EDGES, LEAST_CELLS = 1_000, 16
+
+
+class CompiledPlan(NamedTuple):
+    """What is computed.
+
+    Attributes
+    ----------
+    edges
+        Of the model.
+    kinds
+        Activation of each unit behind the inputs, by number, shape (units,).
+    learns, all_units
+        Whether there will be a way back; whether all units are wanted, not the outputs alone.
+    again
+        Computes the same from x, weights and biases by operations that autograd knows.
+    """
+
+    edges: SweepIndex
+    kinds: np.ndarray
+    learns: bool
+    all_units: bool
+    again: Callable[..., Tensor]
+
+    def places(self) -> np.ndarray:
+        """Row that each unit has among those that are wanted; -1 for the others."""
+        if self.all_units:
+            return np.arange(self.kinds.size, dtype=np.int32)
+        outputs = self.edges.outputs.numpy()
+        places = np.full(self.kinds.size, -1, np.int32)
+        places[outputs] = np.arange(outputs.size)
+        return places
+
+
+def loops_suit(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    """Whether edges and cells are enough, and loops can read them."""
+    given = [x, weight] if bias is None else [x, weight, bias]
+    return len(weight) >= LEAST_EDGES and len(x) >= LEAST_CELLS and compiled.can_read(*given)
+
+
+def known_kinds(model: FeedforwardModel) -> np.ndarray | None:
+    """Get the activation of each unit by number; ``None`` if layers have more than that, or one that is not known."""
+    found = [_kinds(block) for block in model.layers()]
+    return None if any(kind is None for kind in found) else np.concatenate(found)  # type: ignore[arg-type]
+
+
+def _kinds(block: FeedforwardLayerBlock) -> np.ndarray | None:
+    if block.norm is not None or (block.dropout is not None and block.dropout.training):
+        return None
+    activation, n_units = block.activation, block.linear.index.n_targets
+    if activation is None:
+        return np.zeros(n_units, np.int32)
+    if not isinstance(activation, MixedActivation):
+        return np.full(n_units, DIRECT[type(activation)].number, np.int32) if type(activation) in DIRECT else None
+    if not all(type(each) in DIRECT for each in activation.each):
+        return None
+    numbers = np.array([[DIRECT[type(each)].number] for each in activation.each])
+    found: np.ndarray = (activation.masks.numpy() * numbers).sum(axis=0).astype(np.int32)
+    return found
+
+
+def compiled_sweep(plan: CompiledPlan, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Map features (cells, features) to outputs (cells, outputs), or to the states of all units behind the inputs."""
+    out: Tensor = _CompiledSweep.apply(plan, x, weight, bias)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _CompiledSweep(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, plan: CompiledPlan, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if not plan.learns:
+            return _forth(plan, x, weight, bias).T
+        units = _forth(plan._replace(all_units=True), x, weight, bias)
+        ctx.plan = plan
+        ctx.save_for_backward(x, weight, bias, units)
+        return (units if plan.all_units else units.index_select(0, plan.edges.outputs)).T
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            given = ctx.saved_tensors[:3]
+            wanted = [t for t, needed in zip(given, ctx.needs_input_grad[1:], strict=True) if needed]
+            found = iter(torch.autograd.grad(ctx.plan.again(*given), wanted, grad, create_graph=True))
+            return tuple(next(found) if needed else None for needed in ctx.needs_input_grad)
+        if not compiled.is_plain(grad):
+            raise Edge2TorchError("gradients of several outputs at once (is_grads_batched, vectorize) are not known")
+        return None, *_back(ctx, grad)
+
+
+def _forth(plan: CompiledPlan, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Compute the states of the units that are wanted, (wanted, cells)."""
+    loops, edges = compiled.loops(), plan.edges
+    (cells, n_inputs), n_units = x.shape, plan.kinds.size
+    out = x.new_empty(n_units if plan.all_units else len(edges.outputs), cells)
+    inputs = compiled.Flat.of(x.T)
+    lanes = _lanes(cells, 16 if inputs.by_cell else 32)
+    loops.forth(lanes)(
+        *inputs,
+        cells,
+        n_inputs,
+        *(compiled.flat(part) for part in (edges.all_offsets, edges.all_sources, weight)),
+        compiled.flat(x.new_empty(0) if bias is None else bias),
+        plan.kinds,
+        plan.places(),
+        compiled.flat(out),
+        compiled.fits_past_cache(out),
+        compiled.flat(x.new_empty((n_inputs + n_units) * lanes)),
+    )
+    return out
+
+
+def _back(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    """Get the gradients of x, weights and biases from that of what was returned, (cells, wanted)."""
+    x, weight, _, units = ctx.saved_tensors
+    needs_x, needs_weight, needs_bias = ctx.needs_input_grad[1:]
+    loops, plan, edges = compiled.loops(), ctx.plan, ctx.plan.edges
+    (cells, n_inputs), n_units = x.shape, plan.kinds.size
+    of_x = x.new_empty(n_inputs if needs_x else 0, cells)
+    of_weight, of_bias = weight.new_empty(len(weight)), weight.new_empty(n_units if needs_bias else 0)
+    lanes = _lanes(cells, 64 if n_units * 64 * x.element_size() <= compiled.CACHED else 32)
+    loops.back(lanes)(
+        *compiled.Flat.of(x.T),
+        cells,
+        n_inputs,
+        plan.kinds,
+        *(compiled.flat(part) for part in (units, edges.input_starts, edges.all_starts, edges.target)),
+        compiled.flat(weight.index_select(0, edges.by_source)),
+        compiled.flat(grad.T),
+        plan.places(),
+        *(compiled.flat(part) for part in (of_x, of_weight, of_bias)),
+        *(compiled.flat(x.new_empty(n * lanes)) for n in (n_units, loops.SIDE)),
+    )
+    return (
+        of_x.T if needs_x else None,
+        of_weight.index_select(0, edges.inverse) if needs_weight else None,
+        of_bias if needs_bias else None,
+    )
+
+
+def _lanes(cells: int, most: int) -> int:
+    return next(lanes for lanes in (64, 32, 16) if lanes <= min(cells, most))
