@@ -42,15 +42,14 @@ def can_read(*given: Tensor) -> bool:
     """Whether loops are there, and may read some tensors of one type."""
     return (
         torch.get_num_threads() == 1
-        and all(is_plain(tensor) and tensor.dtype == given[0].dtype for tensor in given)
+        and all(_is_plain(tensor) and tensor.dtype == given[0].dtype for tensor in given)
         and torch._C._len_torch_dispatch_stack() == 0  # what looks at operations must see some
         and torch._C._get_tracing_state() is None
         and loops() is not None
     )
 
 
-def is_plain(tensor: Tensor) -> bool:
-    """Whether a tensor is numbers in memory, and nothing else."""
+def _is_plain(tensor: Tensor) -> bool:
     return (
         tensor.device.type == "cpu"
         and tensor.dtype in (torch.float32, torch.float64)

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import compiled
 from edge2torch.nn.activation import DIRECT, MixedActivation
 
@@ -107,8 +106,6 @@ class _CompiledSweep(torch.autograd.Function):
             wanted = [t for t, needed in zip(given, ctx.needs_input_grad[1:], strict=True) if needed]
             found = iter(torch.autograd.grad(ctx.plan.again(*given), wanted, grad, create_graph=True))
             return tuple(next(found) if needed else None for needed in ctx.needs_input_grad)
-        if not compiled.is_plain(grad):
-            raise Edge2TorchError("gradients of several outputs at once (is_grads_batched, vectorize) are not known")
         return None, *_back(ctx, grad)
 
 

@@ -269,7 +269,7 @@ def _expm1(builder, x):
     power = builder.bitcast(of_n, vector)
     log_2 = float(number(math.log(2)))  # what is lost of the logarithm here comes behind it
     r = _multiply_add(builder, n, _all(vector, -log_2), x)
-    r = _multiply_add(builder, n, _all(vector, _REST_OF_LOG_2 if double else log_2 - math.log(2)), r)
+    r = _multiply_add(builder, n, _all(vector, -_REST_OF_LOG_2 if double else log_2 - math.log(2)), r)
     series = _all(vector, 1 / math.factorial(terms))
     for k in range(terms - 1, 1, -1):
         series = _multiply_add(builder, series, r, _all(vector, 1 / math.factorial(k)))
