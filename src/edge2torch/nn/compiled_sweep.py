@@ -118,8 +118,9 @@ def _forth(plan: CompiledPlan, x: Tensor, weight: Tensor, bias: Tensor | None) -
     lanes = _lanes(cells, 16 if inputs.by_cell else 32)
     loops.forth(lanes)(
         *inputs,
-        cells,
         n_inputs,
+        np.arange(0 if inputs.by_cell else n_inputs, dtype=np.int32),
+        cells,
         *(compiled.flat(part) for part in (edges.all_offsets, edges.all_sources, weight)),
         compiled.flat(x.new_empty(0) if bias is None else bias),
         plan.kinds,
@@ -139,7 +140,7 @@ def _back(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     (cells, n_inputs), n_units = x.shape, plan.kinds.size
     of_x = x.new_empty(n_inputs if needs_x else 0, cells)
     of_weight, of_bias = weight.new_empty(len(weight)), weight.new_empty(n_units if needs_bias else 0)
-    lanes = _lanes(cells, 64 if n_units * 64 * x.element_size() <= compiled.CACHED else 32)
+    lanes = _lanes(cells, 64)
     loops.back(lanes)(
         *compiled.Flat.of(x.T),
         cells,

@@ -104,6 +104,14 @@ def _load(typing, array, at, n):  # noqa: ARG001
 
 
 @intrinsic
+def _load_like(typing, value, array, at):  # noqa: ARG001
+    def build(context, builder, signature, args):
+        return _read(context, builder, signature.args[1], args[1], args[2], args[0].type)
+
+    return value(value, array, types.intp), build
+
+
+@intrinsic
 def _get(typing, array, at):  # noqa: ARG001
     def build(context, builder, signature, args):
         return builder.load(_place(context, builder, signature.args[0], *args))
@@ -360,6 +368,23 @@ def number_again(columns, n_columns):
     return number[columns], used
 
 
+@numba.njit(inline="always")
+def _sum_up(total, packed, lanes, columns, weight, edge, last):
+    """Add the states of columns over some edges to a total."""
+    # In four parts, as each addition waits for the one before it.
+    second = third = fourth = _all_like(0, total)
+    while edge + 4 <= last:
+        total = _add_scaled(total, _get(weight, edge), _load_like(total, packed, _get(columns, edge) * lanes))
+        second = _add_scaled(second, _get(weight, edge + 1), _load_like(total, packed, _get(columns, edge + 1) * lanes))
+        third = _add_scaled(third, _get(weight, edge + 2), _load_like(total, packed, _get(columns, edge + 2) * lanes))
+        fourth = _add_scaled(fourth, _get(weight, edge + 3), _load_like(total, packed, _get(columns, edge + 3) * lanes))
+        edge += 4
+    while edge < last:
+        total = _add_scaled(total, _get(weight, edge), _load_like(total, packed, _get(columns, edge) * lanes))
+        edge += 1
+    return _add(_add(total, second), _add(third, fourth))
+
+
 @_compiled
 def _transpose_some(state, n_nodes, first, cell, lanes, out, at):
     """Copy up to 16 nodes of a state that lies cell by cell, in the cells of one pass, to (nodes, lanes)."""
@@ -372,6 +397,20 @@ def _transpose_some(state, n_nodes, first, cell, lanes, out, at):
         for node in range(first, n_nodes):
             for lane in range(lanes):
                 out[at + (node - first) * lanes + lane] = state[(cell + lane) * n_nodes + node]
+
+
+@numba.njit(inline="always")
+def _pack(state, by_cell, n_nodes, used, cells, cell, lanes, packed):
+    """Copy a state in the cells of one pass to (nodes, lanes): all nodes if it lies cell by cell, else those used."""
+    if by_cell:
+        for first in range(0, n_nodes, SIDE):
+            _transpose_some(state, n_nodes, first, cell, lanes, packed, first * lanes)
+    else:
+        for place in range(used.size):
+            ahead = used[min(place + SIDE, used.size - 1)]
+            for lane in range(0, lanes, SIDE):
+                _fetch(state, ahead * cells + cell + lane)
+            _store(packed, place * lanes, _load(state, used[place] * cells + cell, lanes))
 
 
 @functools.cache
@@ -410,12 +449,7 @@ def pull(lanes: int) -> Any:
         for begin in range(0, cells, lanes):
             cell = min(begin, cells - lanes)
             done = begin - cell  # the last pass begins earlier, to be full; its first cells count no more
-            if other_by_cell:
-                for first in range(0, n_columns, SIDE):
-                    _transpose_some(other, n_columns, first, cell, lanes, packed, first * lanes)
-            else:
-                for column in range(used.size):
-                    _store(packed, column * lanes, _load(other, used[column] * cells + cell, lanes))
+            _pack(other, other_by_cell, n_columns, used, cells, cell, lanes, packed)
             for row in range(starts.size - 1):
                 value = _load(square, 0, lanes)  # of which only the type matters without products
                 if products.size:
@@ -439,9 +473,7 @@ def pull(lanes: int) -> Any:
                     for edge in range(_get(starts, row), _get(starts, row + 1)):
                         _add_to(products, edge, _dot(value, _load(packed, _get(columns, edge) * lanes, lanes)))
                 else:
-                    for edge in range(_get(starts, row), _get(starts, row + 1)):
-                        read = _load(packed, _get(columns, edge) * lanes, lanes)
-                        total = _add_scaled(total, _get(weight, edge), read)
+                    total = _sum_up(total, packed, lanes, columns, weight, _get(starts, row), _get(starts, row + 1))
                 if sums.size:
                     if past_cache:
                         _store_past_cache(sums, row * cells + cell, total)
@@ -459,8 +491,8 @@ def forth(lanes: int) -> Any:
 
     inputs
         States of the inputs, (inputs, cells), or (cells, inputs) if ``by_cell``.
-    cells, n_inputs
-        Their numbers.
+    used
+        All inputs; empty if ``by_cell``.
     starts, columns, weight
         Where the edges into each unit begin; node, inputs first, that each edge comes from; its weight.
     bias
@@ -476,35 +508,16 @@ def forth(lanes: int) -> Any:
     """
 
     @_compiled
-    def loop(inputs, by_cell, cells, n_inputs, starts, columns, weight, bias, kinds, places, out, past_cache, packed):
+    def loop(
+        inputs, by_cell, n_inputs, used, cells, starts, columns, weight, bias, kinds, places, out, past_cache, packed
+    ):
         nothing = _all_like(0, _load(packed, 0, lanes))
         for begin in range(0, cells, lanes):
             cell = min(begin, cells - lanes)
-            if by_cell:
-                for first in range(0, n_inputs, SIDE):
-                    _transpose_some(inputs, n_inputs, first, cell, lanes, packed, first * lanes)
-            else:
-                for row in range(n_inputs):
-                    for lane in range(0, lanes, SIDE):
-                        _fetch(inputs, (row + SIDE) * cells + cell + lane)
-                    _store(packed, row * lanes, _load(inputs, row * cells + cell, lanes))
+            _pack(inputs, by_cell, n_inputs, used, cells, cell, lanes, packed)
             for row in range(starts.size - 1):
                 first = _all_like(bias[row], nothing) if bias.size else nothing
-                second = third = fourth = nothing  # sums of their own: each addition waits for the one before it
-                edge, last = _get(starts, row), _get(starts, row + 1)
-                while edge + 4 <= last:
-                    first = _add_scaled(first, _get(weight, edge), _load(packed, _get(columns, edge) * lanes, lanes))
-                    read = _load(packed, _get(columns, edge + 1) * lanes, lanes)
-                    second = _add_scaled(second, _get(weight, edge + 1), read)
-                    read = _load(packed, _get(columns, edge + 2) * lanes, lanes)
-                    third = _add_scaled(third, _get(weight, edge + 2), read)
-                    read = _load(packed, _get(columns, edge + 3) * lanes, lanes)
-                    fourth = _add_scaled(fourth, _get(weight, edge + 3), read)
-                    edge += 4
-                while edge < last:
-                    first = _add_scaled(first, _get(weight, edge), _load(packed, _get(columns, edge) * lanes, lanes))
-                    edge += 1
-                state = _add(_add(first, second), _add(third, fourth))
+                state = _sum_up(first, packed, lanes, columns, weight, _get(starts, row), _get(starts, row + 1))
                 if kinds[row] == TANH:
                     state = _tanh(state)
                 elif kinds[row] == RELU:
@@ -527,7 +540,7 @@ def back(lanes: int) -> Any:
 
     Its arguments are
 
-    inputs, by_cell, cells, n_inputs, kinds
+    inputs, by_cell, kinds
         As for :func:`forth`.
     units
         States of the units, (units, cells).
