@@ -162,9 +162,13 @@ class TestWhenTheyStepAside:
         monkeypatch.setattr(compiled_sweep, "LEAST_EDGES", n_edges + 1)
         assert not self.run(model, x, calls)
 
-    def test_threads(self, model, x, calls):
-        torch.set_num_threads(2)
+    def test_many_threads_for_much_work(self, model, x, calls, monkeypatch):
+        torch.set_num_threads(3)
+        assert self.run(model, x, calls)
+        monkeypatch.setattr(compiled_sweep, "WORTH_THREADS", 0)
         assert not self.run(model, x, calls)
+        torch.set_num_threads(2)
+        assert self.run(model, x, calls)
 
     def test_without_numba(self, model, x, calls, monkeypatch):
         monkeypatch.setattr(compiled, "loops", lambda: None)

@@ -35,14 +35,14 @@ def loops() -> Any:
 
 def suits(columns: Tensor, *given: Tensor) -> bool:
     """Whether edges should go through compiled loops: their columns, and what they read, states (nodes, cells) last."""
-    return columns.shape[0] >= LEAST_EDGES and given[-1].shape[1] >= LEAST_CELLS and can_read(*given)
+    enough = columns.shape[0] >= LEAST_EDGES and given[-1].shape[1] >= LEAST_CELLS
+    return enough and torch.get_num_threads() == 1 and can_read(*given)
 
 
 def can_read(*given: Tensor) -> bool:
     """Whether loops are there, and may read some tensors of one type."""
     return (
-        torch.get_num_threads() == 1
-        and all(_is_plain(tensor) and tensor.dtype == given[0].dtype for tensor in given)
+        all(_is_plain(tensor) and tensor.dtype == given[0].dtype for tensor in given)
         and torch._C._len_torch_dispatch_stack() == 0  # what looks at operations must see some
         and torch._C._get_tracing_state() is None
         and loops() is not None

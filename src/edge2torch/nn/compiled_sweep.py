@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: least edges and cells for which a loop is worth it
 LEAST_EDGES, LEAST_CELLS = 1_000, 16
+#: edges x cells from which several threads of torch are as quick as one with a loop; two never are
+WORTH_THREADS = 10_000_000
 
 
 class CompiledPlan(NamedTuple):
@@ -57,9 +59,11 @@ class CompiledPlan(NamedTuple):
 
 
 def loops_suit(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
-    """Whether edges and cells are enough, and loops can read them."""
+    """Whether edges and cells are enough, not too many for the threads that there are, and loops can read them."""
     given = [x, weight] if bias is None else [x, weight, bias]
-    return len(weight) >= LEAST_EDGES and len(x) >= LEAST_CELLS and compiled.can_read(*given)
+    enough = len(weight) >= LEAST_EDGES and len(x) >= LEAST_CELLS
+    few_threads = torch.get_num_threads() <= 2 or len(weight) * len(x) < WORTH_THREADS
+    return enough and few_threads and compiled.can_read(*given)
 
 
 def known_kinds(model: FeedforwardModel) -> np.ndarray | None:
