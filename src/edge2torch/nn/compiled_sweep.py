@@ -143,18 +143,19 @@ def _back(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     loops, plan, edges = compiled.loops(), ctx.plan, ctx.plan.edges
     (cells, n_inputs), n_units = x.shape, plan.kinds.size
     of_x = x.new_empty(n_inputs if needs_x else 0, cells)
-    of_weight, of_bias = weight.new_empty(len(weight)), weight.new_empty(n_units if needs_bias else 0)
+    of_weight = x.new_empty(len(weight) if needs_weight else 0)
+    of_bias = x.new_empty(n_units if needs_bias else 0)
     lanes = _lanes(cells, 64)
     loops.back(lanes)(
         *compiled.Flat.of(x.T),
         cells,
-        n_inputs,
         plan.kinds,
         *(compiled.flat(part) for part in (units, edges.input_starts, edges.all_starts, edges.target)),
         compiled.flat(weight.index_select(0, edges.by_source)),
         compiled.flat(grad.T),
         plan.places(),
         *(compiled.flat(part) for part in (of_x, of_weight, of_bias)),
+        compiled.fits_past_cache(of_x),
         *(compiled.flat(x.new_empty(n * lanes)) for n in (n_units, loops.SIDE)),
     )
     return (

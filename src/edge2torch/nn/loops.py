@@ -413,6 +413,45 @@ def _pack(state, by_cell, n_nodes, used, cells, cell, lanes, packed):
             _store(packed, place * lanes, _load(state, used[place] * cells + cell, lanes))
 
 
+@numba.njit(inline="always")
+def _over_rows(
+    state, by_cell, starts, columns, weight, bias,
+    sums, products, past_cache,
+    cells, cell, done, lanes, packed, square,
+):  # fmt: skip
+    """Do what :func:`pull` does, for the cells of one pass, of which the first ``done`` count no more."""
+    n_nodes = state.size // cells
+    for row in range(starts.size - 1):
+        value = _load(square, 0, lanes)  # of which only the type matters without products
+        if products.size:
+            if by_cell:
+                if row % SIDE == 0:
+                    _transpose_some(state, n_nodes, row, cell, lanes, square, 0)
+                value = _load(square, row % SIDE * lanes, lanes)
+            else:
+                for lane in range(0, lanes, SIDE):
+                    _fetch(state, (row + AHEAD) * cells + cell + lane)
+                value = _load(state, row * cells + cell, lanes)
+            if done:
+                value = _from_lane(value, done)
+        total = _all_like(bias[row] if bias.size else 0, value)
+        if products.size and sums.size:
+            for edge in range(_get(starts, row), _get(starts, row + 1)):
+                read = _load(packed, _get(columns, edge) * lanes, lanes)
+                total = _add_scaled(total, _get(weight, edge), read)
+                _add_to(products, edge, _dot(value, read))
+        elif products.size:
+            for edge in range(_get(starts, row), _get(starts, row + 1)):
+                _add_to(products, edge, _dot(value, _load(packed, _get(columns, edge) * lanes, lanes)))
+        else:
+            total = _sum_up(total, packed, lanes, columns, weight, _get(starts, row), _get(starts, row + 1))
+        if sums.size:
+            if past_cache:
+                _store_past_cache(sums, row * cells + cell, total)
+            else:
+                _store(sums, row * cells + cell, total)
+
+
 @functools.cache
 def pull(lanes: int) -> Any:
     """Get the loop that sums the states of columns over the edges of each row, for passes of some number of cells.
@@ -444,41 +483,15 @@ def pull(lanes: int) -> Any:
         sums, products, past_cache,
         cells, packed, square,
     ):  # fmt: skip
-        n_nodes = state.size // cells
         products[:] = 0
         for begin in range(0, cells, lanes):
-            cell = min(begin, cells - lanes)
-            done = begin - cell  # the last pass begins earlier, to be full; its first cells count no more
+            cell = min(begin, cells - lanes)  # the last pass begins earlier, to be full
             _pack(other, other_by_cell, n_columns, used, cells, cell, lanes, packed)
-            for row in range(starts.size - 1):
-                value = _load(square, 0, lanes)  # of which only the type matters without products
-                if products.size:
-                    if by_cell:
-                        if row % SIDE == 0:
-                            _transpose_some(state, n_nodes, row, cell, lanes, square, 0)
-                        value = _load(square, row % SIDE * lanes, lanes)
-                    else:
-                        for lane in range(0, lanes, SIDE):
-                            _fetch(state, (row + AHEAD) * cells + cell + lane)
-                        value = _load(state, row * cells + cell, lanes)
-                    if done:
-                        value = _from_lane(value, done)
-                total = _all_like(bias[row] if bias.size else 0, value)
-                if products.size and sums.size:
-                    for edge in range(_get(starts, row), _get(starts, row + 1)):
-                        read = _load(packed, _get(columns, edge) * lanes, lanes)
-                        total = _add_scaled(total, _get(weight, edge), read)
-                        _add_to(products, edge, _dot(value, read))
-                elif products.size:
-                    for edge in range(_get(starts, row), _get(starts, row + 1)):
-                        _add_to(products, edge, _dot(value, _load(packed, _get(columns, edge) * lanes, lanes)))
-                else:
-                    total = _sum_up(total, packed, lanes, columns, weight, _get(starts, row), _get(starts, row + 1))
-                if sums.size:
-                    if past_cache:
-                        _store_past_cache(sums, row * cells + cell, total)
-                    else:
-                        _store(sums, row * cells + cell, total)
+            _over_rows(
+                state, by_cell, starts, columns, weight, bias,
+                sums, products, past_cache,
+                cells, cell, begin - cell, lanes, packed, square,
+            )  # fmt: skip
 
     return loop
 
@@ -551,20 +564,22 @@ def back(lanes: int) -> Any:
     grad, places
         Gradients of some units' states, (rows, cells), and the row of each unit; it has none if negative.
     of_inputs, of_weight, of_bias
-        Gradients: (inputs, cells), or empty if it is not wanted; (edges,); (units,), or empty.
+        Gradients, (inputs, cells), (edges,) and (units,); those that are not wanted are empty.
+    past_cache
+        Whether the first are many, and so placed that they can be stored past the cache.
     packed, square
         Room for (units, lanes) and (16, lanes).
     """
 
     @_compiled
     def loop(
-        inputs, by_cell, cells, n_inputs, kinds, units,
+        inputs, by_cell, cells, kinds, units,
         from_inputs, between, columns, weight,
         grad, places,
-        of_inputs, of_weight, of_bias,
+        of_inputs, of_weight, of_bias, past_cache,
         packed, square,
     ):  # fmt: skip
-        n_given = from_inputs[n_inputs]
+        n_given = from_inputs[from_inputs.size - 1]
         targets, weight_between, of_between = columns[n_given:], weight[n_given:], of_weight[n_given:]
         of_weight[:] = 0
         of_bias[:] = 0
@@ -574,44 +589,27 @@ def back(lanes: int) -> Any:
             for row in range(between.size - 2, -1, -1):
                 state = _load(units, row * cells + cell, lanes)
                 counted = _from_lane(state, done) if done else state
-                total = _all_like(0, state)
-                if places[row] >= 0:
-                    total = _load(grad, places[row] * cells + cell, lanes)
+                total = _load(grad, places[row] * cells + cell, lanes) if places[row] >= 0 else _all_like(0, state)
                 for edge in range(_get(between, row), _get(between, row + 1)):
                     read = _load(packed, _get(targets, edge) * lanes, lanes)
                     total = _add_scaled(total, _get(weight_between, edge), read)
-                    _add_to(of_between, edge, _dot(counted, read))
-                kind = kinds[row]
-                if kind == TANH:
+                    if of_between.size:
+                        _add_to(of_between, edge, _dot(counted, read))
+                if kinds[row] == TANH:
                     total = _of_tanh(total, state)
-                elif kind == RELU:
+                elif kinds[row] == RELU:
                     total = _of_relu(total, state)
-                elif kind == SIGMOID:
+                elif kinds[row] == SIGMOID:
                     total = _of_sigmoid(total, state)
                 _store(packed, row * lanes, total)
                 if of_bias.size:
                     ones = _all_like(1, total)
                     _add_to(of_bias, row, _dot(total, _from_lane(ones, done) if done else ones))
-            for row in range(n_inputs):
-                if by_cell:
-                    if row % SIDE == 0:
-                        _transpose_some(inputs, n_inputs, row, cell, lanes, square, 0)
-                    state = _load(square, row % SIDE * lanes, lanes)
-                else:
-                    for lane in range(0, lanes, SIDE):
-                        _fetch(inputs, (row + AHEAD) * cells + cell + lane)
-                    state = _load(inputs, row * cells + cell, lanes)
-                if done:
-                    state = _from_lane(state, done)
-                if of_inputs.size:
-                    total = _all_like(0, state)
-                    for edge in range(_get(from_inputs, row), _get(from_inputs, row + 1)):
-                        read = _load(packed, _get(columns, edge) * lanes, lanes)
-                        total = _add_scaled(total, _get(weight, edge), read)
-                        _add_to(of_weight, edge, _dot(state, read))
-                    _store(of_inputs, row * cells + cell, total)
-                else:
-                    for edge in range(_get(from_inputs, row), _get(from_inputs, row + 1)):
-                        _add_to(of_weight, edge, _dot(state, _load(packed, _get(columns, edge) * lanes, lanes)))
+            if of_inputs.size or of_weight.size:
+                _over_rows(
+                    inputs, by_cell, from_inputs, columns, weight, of_bias[:0],
+                    of_inputs, of_weight, past_cache,
+                    cells, cell, done, lanes, packed, square,
+                )  # fmt: skip
 
     return loop
