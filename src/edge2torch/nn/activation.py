@@ -26,6 +26,7 @@ BY_NAME: dict[str, type[nn.Module]] = {
 }
 #: the name for none, where ``None`` means that nothing is said
 LINEAR = "linear"
+#: by these numbers compiled loops know activations, also those on disk: they stay as they are
 RELU, SIGMOID, TANH = 1, 2, 3
 
 

@@ -1,7 +1,7 @@
-"""Sums over edges by compiled loops, where these are there and quicker than torch's kernels: on one thread.
+"""Sums over edges by compiled loops, where these are there and quicker than torch's kernels.
 
 The loops need numba, which comes with scanpy; without it, or with ``NUMBA_DISABLE_JIT=1``, torch's kernels do the same.
-So they do on several threads: in a training step, threads of ours beside those of torch gained nothing.
+So they do on several threads, which the loops do not use: threads of ours beside those of torch gained nothing.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def pull(
         *(flat(nothing if tensor is None else tensor) for tensor in (sums, products)),
         sums is not None and fits_past_cache(sums),
         cells,
-        *(flat(other.new_empty(n * lanes)) for n in (n_packed, code.SIDE)),
+        *(flat(other.new_empty(n * lanes)) for n in (n_packed, code.AT_ONCE)),
     )
     return sums, products
 

@@ -156,7 +156,7 @@ def _back(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         plan.places(),
         *(compiled.flat(part) for part in (of_x, of_weight, of_bias)),
         compiled.fits_past_cache(of_x),
-        *(compiled.flat(x.new_empty(n * lanes)) for n in (n_units, loops.SIDE)),
+        *(compiled.flat(x.new_empty(n * lanes)) for n in (n_units, loops.AT_ONCE)),
     )
     return (
         of_x.T if needs_x else None,

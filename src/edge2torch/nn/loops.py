@@ -29,6 +29,8 @@ LANES = 64
 FEWER_LANES = 32
 #: side of the squares in which states are transposed
 SIDE = 16
+#: nodes that are transposed at once, for 16 cells after 16: processors read ahead in so many rows of memory, not in 64
+AT_ONCE = 512
 #: how far ahead memory is fetched, in rows, or squares of them
 AHEAD = 4
 
@@ -386,25 +388,25 @@ def _sum_up(total, packed, lanes, columns, weight, edge, last):
 
 
 @_compiled
-def _transpose_some(state, n_nodes, first, cell, lanes, out, at):
-    """Copy up to 16 nodes of a state that lies cell by cell, in the cells of one pass, to (nodes, lanes)."""
-    for lane in range(lanes):
-        _fetch(state, (cell + lane) * n_nodes + first + AHEAD * SIDE)
-    if first + SIDE <= n_nodes:
-        for lane in range(0, lanes, SIDE):
-            _transpose(state, (cell + lane) * n_nodes + first, n_nodes, out, at + lane, lanes)
-    else:
-        for node in range(first, n_nodes):
-            for lane in range(lanes):
-                out[at + (node - first) * lanes + lane] = state[(cell + lane) * n_nodes + node]
+def _transpose_some(state, n_nodes, first, last, cell, lanes, out):
+    """Copy some nodes of a state that lies cell by cell, in the cells of one pass, to (nodes, lanes)."""
+    for lane in range(0, lanes, SIDE):
+        for node in range(first, last, SIDE):
+            if node + SIDE <= last:
+                for k in range(SIDE):
+                    _fetch(state, (cell + lane + k) * n_nodes + node + AHEAD * SIDE)
+                _transpose(state, (cell + lane) * n_nodes + node, n_nodes, out, (node - first) * lanes + lane, lanes)
+            else:
+                for rest in range(node, last):
+                    for k in range(lane, lane + SIDE):
+                        out[(rest - first) * lanes + k] = state[(cell + k) * n_nodes + rest]
 
 
 @numba.njit(inline="always")
 def _pack(state, by_cell, n_nodes, used, cells, cell, lanes, packed):
     """Copy a state in the cells of one pass to (nodes, lanes): all nodes if it lies cell by cell, else those used."""
     if by_cell:
-        for first in range(0, n_nodes, SIDE):
-            _transpose_some(state, n_nodes, first, cell, lanes, packed, first * lanes)
+        _transpose_some(state, n_nodes, 0, n_nodes, cell, lanes, packed)
     else:
         for place in range(used.size):
             ahead = used[min(place + SIDE, used.size - 1)]
@@ -417,17 +419,17 @@ def _pack(state, by_cell, n_nodes, used, cells, cell, lanes, packed):
 def _over_rows(
     state, by_cell, starts, columns, weight, bias,
     sums, products, past_cache,
-    cells, cell, done, lanes, packed, square,
+    cells, cell, done, lanes, packed, some,
 ):  # fmt: skip
     """Do what :func:`pull` does, for the cells of one pass, of which the first ``done`` count no more."""
     n_nodes = state.size // cells
     for row in range(starts.size - 1):
-        value = _load(square, 0, lanes)  # of which only the type matters without products
+        value = _load(some, 0, lanes)  # of which only the type matters without products
         if products.size:
             if by_cell:
-                if row % SIDE == 0:
-                    _transpose_some(state, n_nodes, row, cell, lanes, square, 0)
-                value = _load(square, row % SIDE * lanes, lanes)
+                if row % AT_ONCE == 0:
+                    _transpose_some(state, n_nodes, row, min(row + AT_ONCE, n_nodes), cell, lanes, some)
+                value = _load(some, row % AT_ONCE * lanes, lanes)
             else:
                 for lane in range(0, lanes, SIDE):
                     _fetch(state, (row + AHEAD) * cells + cell + lane)
@@ -472,8 +474,8 @@ def pull(lanes: int) -> Any:
         Sums of each row, (rows, cells), and products of each edge, (edges,); either is empty if it is not wanted.
     past_cache
         Whether sums are many, and so placed that they can be stored past the cache.
-    packed, square
-        Room for (columns, lanes) and (16, lanes).
+    packed, some
+        Room for (columns, lanes) and (AT_ONCE, lanes).
     """
 
     @_compiled
@@ -481,7 +483,7 @@ def pull(lanes: int) -> Any:
         state, by_cell, starts, columns, weight, bias,
         other, other_by_cell, n_columns, used,
         sums, products, past_cache,
-        cells, packed, square,
+        cells, packed, some,
     ):  # fmt: skip
         products[:] = 0
         for begin in range(0, cells, lanes):
@@ -490,7 +492,7 @@ def pull(lanes: int) -> Any:
             _over_rows(
                 state, by_cell, starts, columns, weight, bias,
                 sums, products, past_cache,
-                cells, cell, begin - cell, lanes, packed, square,
+                cells, cell, begin - cell, lanes, packed, some,
             )  # fmt: skip
 
     return loop
@@ -567,8 +569,8 @@ def back(lanes: int) -> Any:
         Gradients, (inputs, cells), (edges,) and (units,); those that are not wanted are empty.
     past_cache
         Whether the first are many, and so placed that they can be stored past the cache.
-    packed, square
-        Room for (units, lanes) and (16, lanes).
+    packed, some
+        Room for (units, lanes) and (AT_ONCE, lanes).
     """
 
     @_compiled
@@ -577,7 +579,7 @@ def back(lanes: int) -> Any:
         from_inputs, between, columns, weight,
         grad, places,
         of_inputs, of_weight, of_bias, past_cache,
-        packed, square,
+        packed, some,
     ):  # fmt: skip
         n_given = from_inputs[from_inputs.size - 1]
         targets, weight_between, of_between = columns[n_given:], weight[n_given:], of_weight[n_given:]
@@ -587,6 +589,8 @@ def back(lanes: int) -> Any:
             cell = min(begin, cells - lanes)
             done = begin - cell
             for row in range(between.size - 2, -1, -1):
+                for lane in range(0, lanes, SIDE):
+                    _fetch(units, (row - AHEAD) * cells + cell + lane)
                 state = _load(units, row * cells + cell, lanes)
                 counted = _from_lane(state, done) if done else state
                 total = _load(grad, places[row] * cells + cell, lanes) if places[row] >= 0 else _all_like(0, state)
@@ -609,7 +613,7 @@ def back(lanes: int) -> Any:
                 _over_rows(
                     inputs, by_cell, from_inputs, columns, weight, of_bias[:0],
                     of_inputs, of_weight, past_cache,
-                    cells, cell, done, lanes, packed, square,
+                    cells, cell, done, lanes, packed, some,
                 )  # fmt: skip
 
     return loop
