@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -19,6 +19,15 @@ from edge2torch.nn import EdgeModel, FeedforwardModel
 
 FUNCTIONS = {"relu": lambda z: np.maximum(z, 0), "tanh": np.tanh, None: lambda z: z}
 CONSTRAINTS = ["unconstrained", "positive", "negative", "fixed"]
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
 
 
 @pytest.fixture(scope="session")

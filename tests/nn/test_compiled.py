@@ -23,14 +23,10 @@ DOUBLE = torch.float64
 
 
 @pytest.fixture(autouse=True)
-def for_few_edges(monkeypatch):
+def for_few_edges(monkeypatch, one_thread):
     """Let compiled loops handle a few edges of 64 cells, too."""
     monkeypatch.setattr(compiled, "LEAST_EDGES", 0)
     monkeypatch.setattr(compiled, "LEAST_CELLS", 64)
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
 
 
 @pytest.fixture

@@ -16,13 +16,9 @@ KNOWN = ["linear", "relu", "tanh", "sigmoid"]
 
 
 @pytest.fixture(autouse=True)
-def for_few_edges(monkeypatch):
+def for_few_edges(monkeypatch, one_thread):
     """Let the loops handle a few edges, too."""
     monkeypatch.setattr(compiled_sweep, "LEAST_EDGES", 0)
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
 
 
 @pytest.fixture
