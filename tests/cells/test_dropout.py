@@ -8,6 +8,7 @@ import scipy.sparse as sp
 import torch
 
 from edge2torch.cells import Cells, LoadedCells, batches
+from edge2torch.cells.dropout import drop
 
 N, GENES = 400, [f"g{i}" for i in range(60)]
 X = sp.random_array((N, 60), density=0.3, format="csr", dtype=np.float32, rng=np.random.default_rng(0))
@@ -75,6 +76,19 @@ def test_all_forms_drop_the_same():
 def test_any_probability(p):
     x = served(Cells(np.ones((2000, 60), dtype=np.float32), GENES, GENES), dropout=p)
     n = x.numel()
-    expected = min(max(round(p * 2**16), 0), 2**16 - 1) / 2**16
-    assert abs(float((x == 0).float().mean()) - expected) <= 6 * np.sqrt(max(expected * (1 - expected), 1e-12) / n)
+    assert abs(float((x == 0).double().mean()) - p) <= 6 * np.sqrt(p * (1 - p) / n)
     assert x.isfinite().all()
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5])
+def test_values_are_dropped_independently_of_each_other(p):
+    """Of two in a row, two in a gene, and where two rows and two genes meet, whose numbers they share."""
+    n = 2000
+    dropped = drop(np.ones((n, n), dtype=np.float32), p, np.random.default_rng(0)) == 0
+    off = (dropped - p) / np.sqrt(p * (1 - p))
+    pairs = off[::2] * off[1::2]
+    for products in (pairs, off[:, ::2] * off[:, 1::2], pairs[:, ::2] * pairs[:, 1::2]):
+        assert abs(products.mean()) < 5 / np.sqrt(products.size)
+    for axis in (0, 1):
+        counts = dropped.sum(axis=axis)
+        assert abs(counts.var() / (n * p * (1 - p)) - 1) < 5 * np.sqrt(2 / n)

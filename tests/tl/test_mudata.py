@@ -455,7 +455,7 @@ def test_regulons_and_proteins_of_real_cells(citeseq, tmp_path):
     assert 0 < e2t.get.coverage(mdata, per="graph")["share_of_counts"] < 1
     e2t.tl.fit(mdata, "kind", max_epochs=2, progress_bar=False)
     e2t.tl.interpret(mdata, n_steps=2)
-    assert mdata.uns["e2t"]["metrics"]["balanced_accuracy"].min() > 0.3, "after two epochs; by chance 0.25"
+    assert mdata.uns["e2t"]["metrics"]["balanced_accuracy"].mean() > 0.35, "after two epochs; by chance 0.25"
     features = e2t.get.features(mdata)
     assert features.index[[0, -1]].tolist() == ["rna:AL627309.1", f"hto:{mdata['hto'].var_names[-1]}"]
     mdata.write_h5mu(tmp_path / "cells.h5mu")
