@@ -111,9 +111,9 @@ class Cells:
         """Return float32 features (cells, features) of some rows, and what is known of them if anything is."""
         return self.tensors(self.aligned(rows), rows)
 
-    def tensors(self, aligned: Any, rows: Any) -> tuple[Tensor, ...]:
+    def tensors(self, aligned: Any, rows: Any, *, csr: bool = False) -> tuple[Tensor, ...]:
         """Return aligned rows as float32 features (cells, features), and what is known of them if anything is."""
-        x = torch.from_numpy(self.columns.dense(aligned))
+        x = self.columns.tensor(aligned, csr=csr)
         return (x,) if self.targets is None else (x, self.targets[rows])
 
     def aligned(self, rows: Any) -> Any:

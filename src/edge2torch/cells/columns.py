@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Sequence
 from copy import copy
 from typing import Any
@@ -10,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
+import torch
+from torch import Tensor
 
 from edge2torch.cells.stored import is_sparse
 from edge2torch.errors import Edge2TorchError, some
@@ -121,6 +125,12 @@ class Columns:
         array = aligned.toarray() if is_sparse(aligned) else aligned
         return np.ascontiguousarray(self.fill(array), dtype=np.float32)
 
+    def tensor(self, aligned: Any, *, csr: bool = False) -> Tensor:
+        """Aligned rows as a tensor (rows, features), absent features filled; CSR if asked for and they are sparse."""
+        if csr and is_sparse(aligned):
+            return _csr_tensor(self.fill(aligned))
+        return torch.from_numpy(self.dense(aligned))
+
     def not_finite(self, rows: Any) -> npt.NDArray[np.int64]:
         """Count NaN and infinite values of each feature, in rows that are not aligned."""
         values = rows.data if is_sparse(rows) else rows
@@ -157,6 +167,23 @@ def raise_not_finite(counts: npt.NDArray[np.int64], features: Sequence[str]) -> 
 def _all_finite(values: npt.NDArray[Any]) -> bool:
     """Whether values are finite, also in single precision: tells NaN and infinity by the extremes, without a copy."""
     return not values.size or bool(values.min() >= -LARGEST and values.max() <= LARGEST)
+
+
+def _csr_tensor(rows: sp.csr_array[np.float32]) -> Tensor:
+    begins, columns = (torch.from_numpy(np.asarray(part, np.int32)) for part in (rows.indptr, rows.indices))
+    _hear_of_beta_state()
+    return torch.sparse_csr_tensor(
+        begins, columns, torch.from_numpy(_single(rows.data)), size=rows.shape, check_invariants=False
+    )
+
+
+@functools.cache
+def _hear_of_beta_state() -> None:
+    """Make the first CSR tensor, of which torch warns, once, without a warning."""
+    whole = torch.zeros(1, dtype=torch.int32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.sparse_csr_tensor(whole, whole[:0], torch.zeros(0), size=(0, 0), check_invariants=False)
 
 
 def _single(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -65,9 +65,16 @@ def batches(
 
 
 class Batches(ABC):
-    """Batches of cells; see :func:`batches`. Each iteration is a pass over all of them."""
+    """Batches of cells; see :func:`batches`. Each iteration is a pass over all of them.
+
+    Attributes
+    ----------
+    csr
+        Whether to serve features of sparse cells as CSR, not dense.
+    """
 
     cells: Cells | LoadedCells
+    csr = False
 
     def __init__(self, batch_size: int, rows: npt.NDArray[np.intp], *, seed: int | None, dropout: float) -> None:
         self.batch_size = batch_size
@@ -123,7 +130,7 @@ class Batches(ABC):
         """Make a batch of aligned rows."""
         if self._dropout:
             aligned = drop(aligned, self._dropout, self._random)
-        return rows, self.cells.tensors(aligned, rows)
+        return rows, self.cells.tensors(aligned, rows, csr=self.csr)
 
 
 class ShuffledBatches(Batches):

@@ -86,9 +86,9 @@ class LoadedCells:
         """Return the number of cells."""
         return len(self._obs_names)
 
-    def tensors(self, aligned: Any, rows: Any) -> tuple[Tensor, ...]:
+    def tensors(self, aligned: Any, rows: Any, *, csr: bool = False) -> tuple[Tensor, ...]:
         """Return aligned rows as float32 features (cells, features), and what is known of them if anything is."""
-        x = torch.from_numpy(self.columns.dense(aligned))
+        x = self.columns.tensor(aligned, csr=csr)
         return (x,) if self.targets is None else (x, self.targets[rows])
 
     def blocks(self) -> Iterator[tuple[npt.NDArray[np.intp], Any]]:

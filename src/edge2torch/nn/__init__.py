@@ -6,7 +6,7 @@ from edge2torch.nn.descendants import Perturbations
 from edge2torch.nn.edge_linear import EdgeLinear
 from edge2torch.nn.feedforward import FeedforwardLayerBlock, FeedforwardModel
 from edge2torch.nn.graphnn import GraphModel
-from edge2torch.nn.model import EdgeModel
+from edge2torch.nn.model import EdgeModel, all_read_csr
 from edge2torch.nn.norm import NodeNorm
 from edge2torch.nn.perturbation import last_states, output_changes, units_of_nodes
 from edge2torch.nn.recurrent import RecurrentModel
@@ -24,6 +24,7 @@ __all__ = [
     "Perturbations",
     "RecurrentModel",
     "Wiring",
+    "all_read_csr",
     "last_states",
     "make_activation",
     "output_changes",

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edge2torch.errors import Edge2TorchError
 from edge2torch.nn import compiled
 from edge2torch.nn.activation import DIRECT, MixedActivation
 
@@ -87,8 +88,43 @@ def _kinds(block: FeedforwardLayerBlock) -> np.ndarray | None:
     return found
 
 
+class Inputs(NamedTuple):
+    """Features as the loops read them.
+
+    Attributes
+    ----------
+    numbers, by_cell
+        See :class:`~edge2torch.nn.compiled.Flat`; of CSR, what is stored.
+    begins, nodes
+        Of CSR, where the features of each cell begin, and which feature each is; else empty.
+    """
+
+    numbers: np.ndarray
+    by_cell: bool
+    begins: np.ndarray
+    nodes: np.ndarray
+
+    @classmethod
+    def of(cls, x: Tensor) -> Inputs:
+        """See features (cells, features), CSR or in whatever layout."""
+        if x.layout != torch.sparse_csr:
+            return cls(*compiled.Flat.of(x.T), *np.empty((2, 0), np.int32))
+        begins, nodes = (part.to(torch.int32).numpy() for part in (x.crow_indices(), x.col_indices()))
+        sizes = np.diff(begins)
+        if begins[0] or begins[-1] != nodes.size or (sizes < 0).any() or not _are_below(nodes, x.shape[1]):
+            raise Edge2TorchError("x is no valid CSR tensor: see torch.sparse.check_sparse_tensor_invariants")
+        return cls(compiled.flat(x.values()), True, begins, nodes)
+
+
+def _are_below(numbers: np.ndarray, end: int) -> bool:
+    return bool(numbers.min(initial=0) >= 0 and numbers.max(initial=0) < end)
+
+
 def compiled_sweep(plan: CompiledPlan, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Map features (cells, features) to outputs (cells, outputs), or to the states of all units behind the inputs."""
+    """Map features (cells, features) to outputs (cells, outputs), or to the states of all units behind the inputs.
+
+    Features may be CSR if no gradient of them is needed.
+    """
     out: Tensor = _CompiledSweep.apply(plan, x, weight, bias)  # type: ignore[no-untyped-call]
     return out
 
@@ -117,8 +153,8 @@ def _forth(plan: CompiledPlan, x: Tensor, weight: Tensor, bias: Tensor | None) -
     """Compute the states of the units that are wanted, (wanted, cells)."""
     loops, edges = compiled.loops(), plan.edges
     (cells, n_inputs), n_units = x.shape, plan.kinds.size
-    out = x.new_empty(n_units if plan.all_units else len(edges.outputs), cells)
-    inputs = compiled.Flat.of(x.T)
+    out = weight.new_empty(n_units if plan.all_units else len(edges.outputs), cells)
+    inputs = Inputs.of(x)
     lanes = _lanes(cells, 16 if inputs.by_cell else 32)
     loops.forth(lanes)(
         *inputs,
@@ -126,12 +162,12 @@ def _forth(plan: CompiledPlan, x: Tensor, weight: Tensor, bias: Tensor | None) -
         np.arange(0 if inputs.by_cell else n_inputs, dtype=np.int32),
         cells,
         *(compiled.flat(part) for part in (edges.all_offsets, edges.all_sources, weight)),
-        compiled.flat(x.new_empty(0) if bias is None else bias),
+        compiled.flat(weight.new_empty(0) if bias is None else bias),
         plan.kinds,
         plan.places(),
         compiled.flat(out),
         compiled.fits_past_cache(out),
-        compiled.flat(x.new_empty((n_inputs + n_units) * lanes)),
+        compiled.flat(weight.new_empty((n_inputs + n_units) * lanes)),
     )
     return out
 
@@ -142,12 +178,12 @@ def _back(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     needs_x, needs_weight, needs_bias = ctx.needs_input_grad[1:]
     loops, plan, edges = compiled.loops(), ctx.plan, ctx.plan.edges
     (cells, n_inputs), n_units = x.shape, plan.kinds.size
-    of_x = x.new_empty(n_inputs if needs_x else 0, cells)
-    of_weight = x.new_empty(len(weight) if needs_weight else 0)
-    of_bias = x.new_empty(n_units if needs_bias else 0)
+    of_x = weight.new_empty(n_inputs if needs_x else 0, cells)
+    of_weight = weight.new_empty(len(weight) if needs_weight else 0)
+    of_bias = weight.new_empty(n_units if needs_bias else 0)
     lanes = _lanes(cells, 64)
     loops.back(lanes)(
-        *compiled.Flat.of(x.T),
+        *Inputs.of(x),
         cells,
         plan.kinds,
         *(compiled.flat(part) for part in (units, edges.input_starts, edges.all_starts, edges.target)),
@@ -156,7 +192,7 @@ def _back(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         plan.places(),
         *(compiled.flat(part) for part in (of_x, of_weight, of_bias)),
         compiled.fits_past_cache(of_x),
-        *(compiled.flat(x.new_empty(n * lanes)) for n in (n_units, loops.AT_ONCE)),
+        *(compiled.flat(weight.new_empty(n * lanes)) for n in (n_units, loops.AT_ONCE)),
     )
     return (
         of_x.T if needs_x else None,

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from edge2torch.nn.activation import DIRECT, Direct
 from edge2torch.nn.edge_linear import EdgeLinear
 from edge2torch.nn.edge_sums import products
-from edge2torch.nn.model import EdgeModel
+from edge2torch.nn.model import EdgeModel, dense
 from edge2torch.nn.norm import NodeNorm
-from edge2torch.nn.sweep import can_sweep, sweep
+from edge2torch.nn.sweep import can_sweep, reads_csr, sweep
 from edge2torch.nn.sweep_index import SweepIndex
 from edge2torch.nn.wiring import Wiring
 
@@ -148,8 +148,12 @@ class FeedforwardModel(EdgeModel):
         """The blocks, as what they are."""
         return list(self.blocks)  # type: ignore[arg-type]
 
+    def reads_csr(self, n_cells: int) -> bool:
+        """Whether CSR is quicker than dense features, see :meth:`EdgeModel.reads_csr`."""
+        return reads_csr(self, n_cells)
+
     def forward(self, x: Tensor) -> Tensor:
-        """Map features (cells, features) to outputs (cells, outputs)."""
+        """Map features (cells, features), dense or CSR, to outputs (cells, outputs)."""
         self.check_input(x)
         if can_sweep(self, x):
             return sweep(self, x)
@@ -164,13 +168,14 @@ class FeedforwardModel(EdgeModel):
                 [last - first for first, last in pairwise(self.sweep_layout["bounds"])], dim=1
             )
         else:
+            states = [dense(x)]
             for block in self.blocks:
                 states.append(block(*states))
         return self.pick_outputs(states), states[1:]
 
     def forward_by_block(self, x: Tensor) -> Tensor:
         """What :meth:`forward` computes, block by block, so that hooks and transformations of torch see each."""
-        states = [x]
+        states = [dense(x)]
         for block in self.blocks:
             states.append(block(*states))
         return self.pick_outputs(states)

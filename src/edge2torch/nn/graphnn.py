@@ -115,7 +115,7 @@ class GraphModel(StepModel):
 
     def steps(self, x: Tensor) -> Iterator[Tensor]:
         """Compute the states, (nodes behind the inputs, channels, cells), after each step."""
-        self.check_input(x)
+        x = self.dense_input(x)
         weight, index = self.between.edge_weight(), self.between.index
         # Messages of the inputs are the same in each step, and the same in each channel but for a factor.
         given = self.from_inputs(x).T[:, None] * (self.mix @ self.lift)[:, None]

@@ -415,6 +415,44 @@ def _pack(state, by_cell, n_nodes, used, cells, cell, lanes, packed):
             _store(packed, place * lanes, _load(state, used[place] * cells + cell, lanes))
 
 
+@_compiled
+def _spread(stored, begins, nodes, n_nodes, cell, lanes, packed):
+    """Write what is stored of the cells of one pass to (nodes, lanes)."""
+    packed[: n_nodes * lanes] = 0
+    for lane in range(lanes):
+        for k in range(_get(begins, cell + lane), _get(begins, cell + lane + 1)):
+            _add_to(packed, _get(nodes, k) * lanes + lane, _get(stored, k))
+
+
+@_compiled
+def _by_node(stored, begins, nodes, n_nodes, cell, lanes):
+    """Sort what is stored of the cells of one pass by node: where that of each node ends, lanes, and values."""
+    first, last = begins[cell], begins[cell + lanes]
+    ends = np.zeros(n_nodes + 1, np.int32)
+    for k in range(first, last):
+        ends[nodes[k] + 1] += 1
+    for node in range(n_nodes):
+        ends[node + 1] += ends[node]
+    lane_of, values = np.empty(last - first, np.int32), np.empty(last - first, stored.dtype)
+    for lane in range(lanes):
+        for k in range(begins[cell + lane], begins[cell + lane + 1]):
+            place = ends[nodes[k]]
+            ends[nodes[k]] += 1
+            lane_of[place], values[place] = lane, stored[k]
+    return ends, lane_of, values
+
+
+@_compiled
+def _spread_some(ends, lane_of, values, first, last, lanes, some):
+    """Write what :func:`_by_node` sorted, of some nodes, to (nodes, lanes)."""
+    some[: (last - first) * lanes] = 0
+    k = ends[first - 1] if first else 0
+    for node in range(first, last):
+        while k < ends[node]:
+            _add_to(some, (node - first) * lanes + _get(lane_of, k), _get(values, k))
+            k += 1
+
+
 @numba.njit(inline="always")
 def _over_rows(
     state, by_cell, starts, columns, weight, bias,
@@ -505,7 +543,9 @@ def forth(lanes: int) -> Any:
     Its arguments are
 
     inputs
-        States of the inputs, (inputs, cells), or (cells, inputs) if ``by_cell``.
+        States of the inputs, (inputs, cells), or (cells, inputs) if ``by_cell``; or what is stored, cell by cell.
+    begins, nodes
+        Where the stored ones of each cell begin, (cells + 1,), and which input each is of; empty if all are there.
     used
         All inputs; empty if ``by_cell``.
     starts, columns, weight
@@ -524,12 +564,16 @@ def forth(lanes: int) -> Any:
 
     @_compiled
     def loop(
-        inputs, by_cell, n_inputs, used, cells, starts, columns, weight, bias, kinds, places, out, past_cache, packed
-    ):
+        inputs, by_cell, begins, nodes, n_inputs, used, cells,
+        starts, columns, weight, bias, kinds, places, out, past_cache, packed,
+    ):  # fmt: skip
         nothing = _all_like(0, _load(packed, 0, lanes))
         for begin in range(0, cells, lanes):
             cell = min(begin, cells - lanes)
-            _pack(inputs, by_cell, n_inputs, used, cells, cell, lanes, packed)
+            if begins.size:
+                _spread(inputs, begins, nodes, n_inputs, cell, lanes, packed)
+            else:
+                _pack(inputs, by_cell, n_inputs, used, cells, cell, lanes, packed)
             for row in range(starts.size - 1):
                 first = _all_like(bias[row], nothing) if bias.size else nothing
                 state = _sum_up(first, packed, lanes, columns, weight, _get(starts, row), _get(starts, row + 1))
@@ -555,7 +599,7 @@ def back(lanes: int) -> Any:
 
     Its arguments are
 
-    inputs, by_cell, kinds
+    inputs, by_cell, begins, nodes, kinds
         As for :func:`forth`.
     units
         States of the units, (units, cells).
@@ -566,7 +610,8 @@ def back(lanes: int) -> Any:
     grad, places
         Gradients of some units' states, (rows, cells), and the row of each unit; it has none if negative.
     of_inputs, of_weight, of_bias
-        Gradients, (inputs, cells), (edges,) and (units,); those that are not wanted are empty.
+        Gradients, (inputs, cells), (edges,) and (units,); those that are not wanted are empty, and the first if not all
+        inputs are there.
     past_cache
         Whether the first are many, and so placed that they can be stored past the cache.
     packed, some
@@ -575,13 +620,14 @@ def back(lanes: int) -> Any:
 
     @_compiled
     def loop(
-        inputs, by_cell, cells, kinds, units,
+        inputs, by_cell, begins, nodes, cells, kinds, units,
         from_inputs, between, columns, weight,
         grad, places,
         of_inputs, of_weight, of_bias, past_cache,
         packed, some,
     ):  # fmt: skip
-        n_given = from_inputs[from_inputs.size - 1]
+        n_inputs = from_inputs.size - 1
+        n_given = from_inputs[n_inputs]
         targets, weight_between, of_between = columns[n_given:], weight[n_given:], of_weight[n_given:]
         of_weight[:] = 0
         of_bias[:] = 0
@@ -609,7 +655,17 @@ def back(lanes: int) -> Any:
                 if of_bias.size:
                     ones = _all_like(1, total)
                     _add_to(of_bias, row, _dot(total, _from_lane(ones, done) if done else ones))
-            if of_inputs.size or of_weight.size:
+            if begins.size and of_weight.size:
+                ends, lane_of, values = _by_node(inputs, begins, nodes, n_inputs, cell, lanes)
+                for first in range(0, n_inputs, AT_ONCE):
+                    last = min(first + AT_ONCE, n_inputs)
+                    _spread_some(ends, lane_of, values, first, last, lanes, some)
+                    _over_rows(
+                        some, False, from_inputs[first : last + 1], columns, weight, of_bias[:0],
+                        of_inputs, of_weight, past_cache,
+                        lanes, 0, done, lanes, packed, some,
+                    )  # fmt: skip
+            elif of_inputs.size or of_weight.size:
                 _over_rows(
                     inputs, by_cell, from_inputs, columns, weight, of_bias[:0],
                     of_inputs, of_weight, past_cache,

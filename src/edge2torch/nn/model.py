@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -70,6 +70,18 @@ class EdgeModel(nn.Module):
         """Raise if something is not (cells, features)."""
         if x.ndim != 2 or x.shape[1] != self.n_features:
             raise Edge2TorchError(f"the model reads (cells, {self.n_features}) features, not {tuple(x.shape)}")
+
+    def dense_input(self, x: Tensor) -> Tensor:
+        """Get features as a dense tensor; raise if something is not (cells, features)."""
+        self.check_input(x)
+        return dense(x)
+
+    def reads_csr(self, n_cells: int) -> bool:
+        """Whether features of so many cells are better given as CSR, of which only what is stored is read.
+
+        All models take CSR and other sparse tensors; most make them dense first.
+        """
+        return False
 
     def is_watched(self) -> bool:
         """Whether hooks wait for the state of a block, so that each must be computed by itself."""
@@ -202,6 +214,16 @@ class EdgeModel(nn.Module):
         each = shared[self.edge_of_weight].split([linear.weight.numel() for linear in self.linears()])
         for linear, part in zip(self.linears(), each, strict=True):
             linear.set_edge_weight(part)
+
+
+def dense(x: Tensor) -> Tensor:
+    """Get features as a dense tensor: the same if it is one."""
+    return x if x.layout == torch.strided else x.to_dense()
+
+
+def all_read_csr(models: Iterable[nn.Module], n_cells: int) -> bool:
+    """Whether CSR is quicker than dense features for each of some models, see :meth:`EdgeModel.reads_csr`."""
+    return all(isinstance(model, EdgeModel) and model.reads_csr(n_cells) for model in models)
 
 
 def _encode(identity: Mapping[str, str]) -> Tensor:

@@ -110,7 +110,7 @@ def compute_anew(
     Copies of the cells stand below each other: as they are, then one for each perturbation.
     """
     for model in models:
-        model.check_input(x)
+        x = model.dense_input(x)
     at_once = min(perturbations.n, max(1, rows_at_once // max(len(x), 1) - 1))
     copies = node_major(x.T).repeat(1, at_once + 1).T
     for first in range(0, perturbations.n, at_once):

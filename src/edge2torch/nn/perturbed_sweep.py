@@ -83,7 +83,7 @@ def follow(
         What is changed.
     """
     for model in models:
-        model.check_input(x)
+        x = model.dense_input(x)
     before = [[_before(model, node_major(cells.T)) for cells in x.split(CELLS_AT_ONCE)] for model in models]
     index, n_inputs = models[0].sweep_index, models[0].n_features
     most = max(1, OUTPUTS_AT_ONCE // models[0].n_outputs)

@@ -147,7 +147,7 @@ class RecurrentModel(StepModel):
 
     def steps(self, x: Tensor) -> Iterator[Tensor]:
         """Compute the states, (cells, units behind the inputs), after each step until all have converged."""
-        self.check_input(x)
+        x = self.dense_input(x)
         if self.spectral_norm is not None and self.training:
             self._iterate(1)
         weight = self._bounded_weight()

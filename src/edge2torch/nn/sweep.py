@@ -20,6 +20,7 @@ from edge2torch.nn import compiled
 from edge2torch.nn.activation import DIRECT
 from edge2torch.nn.compiled_sweep import CompiledPlan, compiled_sweep, known_kinds, loops_suit
 from edge2torch.nn.edge_sums import autocast_dtype, edge_sums, node_major, products, sums
+from edge2torch.nn.model import dense
 
 if TYPE_CHECKING:
     from edge2torch.nn.feedforward import FeedforwardLayerBlock, FeedforwardModel
@@ -55,11 +56,20 @@ def sweep(model: FeedforwardModel, x: Tensor, *, all_units: bool = False) -> Ten
     at_once = len(x) if any(norm.looks_at_batch(len(x)) for norm in _norms(model)) else CELLS_AT_ONCE
     plan = Plan(model, model.sweep_index, learns, all_units, at_once)
     kinds = known_kinds(model) if loops_suit(x, weight, bias) else None
+    if x.layout != torch.strided and (x.layout != torch.sparse_csr or kinds is None or x.requires_grad):
+        return sweep(model, dense(x), all_units=all_units)
     if kinds is not None:
         again = functools.partial(_again, plan)
         return compiled_sweep(CompiledPlan(plan.edges, kinds, learns, all_units, again), x, weight, bias)
     out: Tensor = _Sweep.apply(plan, *given)  # type: ignore[no-untyped-call]
     return out
+
+
+def reads_csr(model: FeedforwardModel, n_cells: int) -> bool:
+    """Whether of CSR, of so many cells, only what is stored is read; else it is made dense first."""
+    weight, bias, *_ = parameters(model)
+    x = weight.new_empty(n_cells, 0)
+    return can_sweep(model, x) and loops_suit(x, weight, bias) and known_kinds(model) is not None
 
 
 def parameters(model: FeedforwardModel) -> Given:
@@ -297,7 +307,7 @@ def _again(plan: Plan, x: Tensor, weight: Tensor, bias: Tensor | None, *of_norms
         raise Edge2TorchError("second derivatives need batch normalisation in evaluation mode: call model.eval() first")
     weights = weight.split([block.linear.weight.numel() for block in layers])
     biases = [None] * len(layers) if bias is None else bias.split([block.linear.index.n_targets for block in layers])
-    states = [x]
+    states = [dense(x)]
     norms = _by_layer(plan.model, Given(weight, bias, *of_norms))
     for block, weight_here, bias_here, norm in zip(layers, weights, biases, norms, strict=True):
         total = edge_sums(weight_here, block.gather(states).T, block.linear.index)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from edge2torch.cells import Batches
+from edge2torch.nn import all_read_csr
 from edge2torch.training.heads import AuxiliaryHeads, heads_loss
 from edge2torch.training.loss import Loss
 from edge2torch.training.penalty import shrink
@@ -94,10 +95,12 @@ class Learner(L.LightningModule):
         self.val_sums = torch.zeros(len(self.models), 2, device=self.device)  # not every epoch is validated
 
     def _share(self, loader: Any) -> None:
-        """Let each process have its part of every batch, in the order of this epoch."""
+        """Let each process have its part of every batch, in the order and form of this epoch."""
         if isinstance(loader, Batches):
             loader.set_epoch(self.current_epoch)
             loader.share(self.global_rank, self.trainer.world_size)
+            mixed = self.trainer.precision.endswith("mixed")  # in which states are of another type than weights
+            loader.csr = not mixed and all_read_csr(self.models, loader.batch_size)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the sum of the losses of the replicates that still learn."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from edge2torch.cells import batches
+from edge2torch.nn import all_read_csr
 from edge2torch.nn.state import evaluating
 from edge2torch.training.target import CLASSES, LABELS
 
@@ -41,7 +42,9 @@ def predict(
             modes.enter_context(evaluating(model))
         none = models[0](torch.zeros((0, len(cells.features)), dtype=torch.float32, device=device))
         predicted = np.zeros((len(models), len(cells), none.shape[1]), dtype=np.float32)
-        for rows, (x, *_) in batches(cells, batch_size).numbered():
+        served = batches(cells, batch_size)
+        served.csr = all_read_csr(models, batch_size)
+        for rows, (x, *_) in served.numbered():
             features = x.to(device)
             for k, model in enumerate(models):
                 predicted[k, rows] = _link(model(features), task).cpu().numpy()
