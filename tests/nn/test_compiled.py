@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -73,7 +75,7 @@ LAYOUTS = ["by node", "by cell", "strided"]
     seed=st.integers(0, 2**31),
 )
 def test_equals_a_matrix_product(n_sources, n_targets, density, n_cells, layouts, dtype, limits, seed, lay_out):
-    """Values and both gradients: passes of more or fewer cells that overlap or not, stored past the cache or not."""
+    """Values and both gradients: passes of more or fewer cells that overlap or not, in whatever memory."""
     source, target, index = random_index(n_sources, n_targets, round(density * n_sources * n_targets))
     weight = numbers(len(source), seed=seed, dtype=dtype).requires_grad_()
     state = lay_out(numbers(n_sources, n_cells, seed=seed + 1, dtype=dtype), layouts[0]).requires_grad_()
@@ -81,6 +83,7 @@ def test_equals_a_matrix_product(n_sources, n_targets, density, n_cells, layouts
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiled, "CACHED", limits[0])
         patch.setattr(compiled, "LARGE", limits[1])
+        patch.setattr(compiled, "HUGE", limits[1])
         assert compiled.suits(index.source, weight, state)
         out = edge_sums(weight, state, index)
         found = torch.autograd.grad(out, (weight, state), upstream)
@@ -124,11 +127,53 @@ def test_derivatives(sizes):
     torch.testing.assert_close(edge_products(state, other, list(index)), expected)
 
 
-def test_a_bias():
+def test_a_bias(calls):
     source, target, index = random_index(30, 8, 100)
-    weight, state, bias = numbers(100), numbers(30, 70, seed=1), numbers(8, seed=2)
-    found = sums(weight, state, index.source, index.offsets, bias=bias)
-    torch.testing.assert_close(found, dense_sums(weight, state, source, target, 8) + bias[:, None])
+    given = [tensor.requires_grad_() for tensor in (numbers(100), numbers(30, 70, seed=1), numbers(8, seed=2))]
+    weight, state, bias = given
+    upstream = numbers(8, 70, seed=3)
+    found, expected = edge_sums(weight, state, index, bias=bias), dense_sums(weight, state, source, target, 8)
+    expected = expected + bias[:, None]
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(sums(weight, state, index.source, index.offsets, bias=bias), expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(found, given, upstream), torch.autograd.grad(expected, given, upstream)
+    )
+    assert calls == [(True, False), (True, False), (True, True)]
+
+
+class TestMemory:
+    @pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
+    @pytest.mark.parametrize("rows", [3, 20_000])
+    def test_of_results(self, rows, dtype):
+        found = compiled.empty(torch.zeros(1, dtype=dtype), rows, 100)
+        assert (found.shape, found.dtype, found.is_contiguous()) == ((rows, 100), dtype, True)
+        assert not found.data_ptr() % compiled.LINE
+        assert not found._is_view()
+        found.fill_(1)
+        assert found.sum() == 100 * rows
+
+    def test_room_is_kept(self):
+        one, other = compiled.rooms(torch.zeros(1, dtype=DOUBLE), 1000, 50)
+        again, more = compiled.rooms(torch.zeros(1), 1000, 60)
+        assert [part.size for part in (one, other, again, more)] == [1000, 50, 1000, 60]
+        assert (one.dtype, again.dtype) == ("float64", "float32")
+        assert not np.shares_memory(one, other)
+        assert not np.shares_memory(again, more)
+        assert one.ctypes.data == again.ctypes.data
+        assert not one.ctypes.data % compiled.HUGE_PAGE
+
+    def test_too_much_room_is_not(self):
+        (kept,) = compiled.rooms(torch.zeros(1), 1000)
+        (large,) = compiled.rooms(torch.zeros(1), compiled.KEPT // 4 + 1)
+        assert not np.shares_memory(kept, large)
+        assert compiled.rooms(torch.zeros(1), 1000)[0].ctypes.data == kept.ctypes.data
+
+    def test_threads_have_rooms_of_their_own(self):
+        (here,) = compiled.rooms(torch.zeros(1), 1000)
+        with ThreadPoolExecutor(1) as pool:
+            (there,) = pool.submit(compiled.rooms, torch.zeros(1), 1000).result()
+        assert not np.shares_memory(here, there)
 
 
 def test_numbers_that_repeat_in_memory():

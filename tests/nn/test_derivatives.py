@@ -18,15 +18,16 @@ def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-WEIGHT, STATE = numbers(6), numbers(6, 4, seed=1)
+WEIGHT, STATE, BIAS = numbers(6), numbers(6, 4, seed=1), numbers(5, seed=2)
 
 
-def sparse(weight: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
-    return edge_sums(weight, state, INDEX)
+def sparse(weight: torch.Tensor, state: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    return edge_sums(weight, state, INDEX, bias=bias)
 
 
-def dense(weight: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
-    return torch.zeros(5, 6, dtype=weight.dtype).index_put((TARGET, SOURCE), weight) @ state
+def dense(weight: torch.Tensor, state: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    sums = torch.zeros(5, 6, dtype=weight.dtype).index_put((TARGET, SOURCE), weight) @ state
+    return sums if bias is None else sums + bias[:, None]
 
 
 def multiply(state: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
@@ -46,8 +47,13 @@ def test_numerical_derivatives(check, function):
     assert check(function, (leaf(first), leaf(second)))
 
 
-def test_forward_mode():
-    assert torch.autograd.gradcheck(sparse, (leaf(WEIGHT), leaf(STATE)), check_forward_ad=True)
+def test_numerical_derivatives_with_bias():
+    assert torch.autograd.gradgradcheck(sparse, (leaf(WEIGHT), leaf(STATE), leaf(BIAS)))
+
+
+@pytest.mark.parametrize("biases", [[], [BIAS]])
+def test_forward_mode(biases):
+    assert torch.autograd.gradcheck(sparse, tuple(map(leaf, (WEIGHT, STATE, *biases))), check_forward_ad=True)
 
 
 def test_products_equal_dense_ones():
@@ -82,15 +88,15 @@ def test_derivatives_of_higher_order(order):
     torch.testing.assert_close(nth(sparse), nth(dense))
 
 
-@pytest.mark.parametrize("argnums", [0, 1, (0, 1)])
+@pytest.mark.parametrize("argnums", [0, 1, 2, (0, 1), (0, 1, 2)])
 @pytest.mark.parametrize("transform", [torch.func.grad, torch.func.jacrev, torch.func.jacfwd, torch.func.hessian])
 def test_torch_func(transform, argnums):
     def result(function):
-        def scalar(weight, state):
-            return function(weight, state).square().sum()
+        def scalar(*given):
+            return function(*given).square().sum()
 
         inner = scalar if transform in (torch.func.grad, torch.func.hessian) else function
-        return transform(inner, argnums=argnums)(WEIGHT, STATE)
+        return transform(inner, argnums=argnums)(WEIGHT, STATE, BIAS)
 
     torch.testing.assert_close(result(sparse), result(dense))
 
@@ -125,6 +131,20 @@ def test_vmap(dims, of):
     torch.testing.assert_close(result(sparse), result(dense))
 
 
+@pytest.mark.parametrize("dims", [(None, None, 0), (0, None, 1), (None, 0, 0), (None, 1, None), (0, 0, 0)])
+def test_vmap_with_bias(dims):
+    given = [
+        one if dim is None else torch.stack([one, one.cos(), one.sin()], dim)
+        for one, dim in zip((WEIGHT, STATE, BIAS), dims, strict=True)
+    ]
+
+    def result(function):
+        gradients = torch.func.grad(lambda *one: function(*one).square().sum(), argnums=(0, 1, 2))
+        return [torch.vmap(function, dims)(*given), *torch.vmap(gradients, dims)(*given)]
+
+    torch.testing.assert_close(result(sparse), result(dense))
+
+
 @pytest.mark.parametrize("dims", [(0, 0), (0, None), (None, 0)])
 def test_vmap_of_vmap(dims):
     weight, state = (numbers(2, 3, 6), numbers(2, 3, 6, 4))
@@ -137,8 +157,8 @@ def test_vmap_of_vmap(dims):
 def test_compiled():
     """In one graph, forth and back; and again for another number of cells."""
     compiled = torch.compile(sparse, fullgraph=True, backend="aot_eager")
-    for state in (STATE, numbers(6, 9)):
-        inputs = leaf(WEIGHT), leaf(state)
+    for state, biases in ((STATE, []), (numbers(6, 9), []), (STATE, [leaf(BIAS)])):
+        inputs = leaf(WEIGHT), leaf(state), *biases
         out, expected = compiled(*inputs), dense(*inputs)
         torch.testing.assert_close(out, expected)
         upstream = numbers(*out.shape, seed=5)

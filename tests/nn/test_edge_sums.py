@@ -44,20 +44,25 @@ def dense_sums(weight, state, source, target, n_targets):
     graph=graphs(),
     n_cells=st.sampled_from([0, 1, 3, 64, 513]),
     layout=st.sampled_from(["by node", "by cell", "strided"]),
+    biased=st.booleans(),
     seed=st.integers(0, 2**31),
 )
-def test_equals_a_matrix_product(graph, n_cells, layout, seed, lay_out):
-    """Values and both gradients."""
+def test_equals_a_matrix_product(graph, n_cells, layout, biased, seed, lay_out):
+    """Values and all gradients."""
     source, target, n_sources, n_targets = graph
     index = EdgeIndex.of(*graph)
     assert (index.n_sources, index.n_targets) == (n_sources, n_targets)
     weight = draw_numbers(source.numel(), seed=seed).requires_grad_()
     state = lay_out(draw_numbers(n_sources, n_cells, seed=seed + 1), layout).requires_grad_()
     upstream = lay_out(draw_numbers(n_targets, n_cells, seed=seed + 2), layout)
+    given = [weight, state]
     out, expected = edge_sums(weight, state, index), dense_sums(weight, state, source, target, n_targets)
+    if biased:
+        given.append(draw_numbers(n_targets, seed=seed + 3).requires_grad_())
+        out, expected = edge_sums(weight, state, index, bias=given[2]), expected + given[2][:, None]
     torch.testing.assert_close(out, expected)
     torch.testing.assert_close(
-        torch.autograd.grad(out, (weight, state), upstream), torch.autograd.grad(expected, (weight, state), upstream)
+        torch.autograd.grad(out, given, upstream), torch.autograd.grad(expected, given, upstream)
     )
 
 

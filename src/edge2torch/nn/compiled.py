@@ -7,6 +7,7 @@ So they do on several threads, which the loops do not use: threads of ours besid
 from __future__ import annotations
 
 import functools
+import threading
 from importlib import import_module
 from typing import Any, NamedTuple, overload
 
@@ -21,6 +22,10 @@ from edge2torch.errors import Edge2TorchError
 LEAST_EDGES, LEAST_CELLS = 10_000, 256
 #: bytes of what is packed up to which it stays in cache, and bytes of a result beyond which it does not
 CACHED, LARGE = 1 << 20, 8 << 20
+#: bytes of a huge page, and from which on numpy asks the system for them; most bytes of room kept for the next loop
+HUGE_PAGE, HUGE, KEPT = 2 << 20, 4 << 20, 16 << 20
+#: bytes that fit in a register, or in a line of the cache
+LINE = 64
 
 
 @functools.cache
@@ -128,15 +133,15 @@ def pull(
     Sums, shape (rows, cells), and products, shape (edges,); ``None`` for what is not computed.
     """
     code, n_rows, (n_columns, cells) = loops(), starts.shape[0] - 1, other.shape
-    sums = None if weight is None else other.new_empty(n_rows, cells)
+    sums = None if weight is None else empty(other, n_rows, cells)
     products = None if state is None else other.new_empty(columns.shape[0])
     nothing = other.new_empty(0)
     flat_starts, flat_columns, used = _whole(starts), _whole(columns), np.empty(0, np.int32)
     _check(weight, state, other, flat_starts, flat_columns)
     packed = Flat.of(other)
-    if not packed.by_cell:
+    if not packed.by_cell and flat_columns.size < 2 * n_columns:  # else there are edges of nearly all
         flat_columns, used = code.number_again(flat_columns, n_columns)
-    n_packed = n_columns if packed.by_cell else used.size
+    n_packed = used.size or n_columns
     stays = n_packed * code.LANES * other.element_size() <= CACHED
     lanes = code.LANES if products is not None or stays else code.FEWER_LANES
     code.pull(lanes)(
@@ -150,7 +155,7 @@ def pull(
         *(flat(nothing if tensor is None else tensor) for tensor in (sums, products)),
         sums is not None and fits_past_cache(sums),
         cells,
-        *(flat(other.new_empty(n * lanes)) for n in (n_packed, code.AT_ONCE)),
+        *rooms(other, n_packed * lanes, code.AT_ONCE * lanes),
     )
     return sums, products
 
@@ -169,4 +174,42 @@ def _check(weight: Tensor | None, state: Tensor | None, other: Tensor, starts: n
 def fits_past_cache(out: Tensor) -> bool:
     """Whether a result is too large for the cache, and each row begins at a multiple of 64 bytes."""
     row = out.shape[1] * out.element_size()
-    return out.shape[0] * row > LARGE and row % 64 == 0 and out.data_ptr() % 64 == 0
+    return out.shape[0] * row > LARGE and row % LINE == 0 and out.data_ptr() % LINE == 0
+
+
+def empty(like: Tensor, rows: int, cells: int) -> Tensor:
+    """Get memory for a result, of the type of a tensor; in huge pages, where the system has them, if it is large.
+
+    Where the system takes back at once what is freed, a result begins with a fault for each page.
+    """
+    n_bytes = rows * cells * like.element_size()
+    if n_bytes < HUGE:
+        return like.new_empty(rows, cells)
+    room = np.empty(n_bytes + LINE, np.uint8)
+    numbers = room[-room.ctypes.data % LINE :][:n_bytes].view(flat(like.new_empty(0)).dtype)
+    return torch.from_numpy(numbers.reshape(rows, cells))  # no view: activations may work in place
+
+
+class _Kept(threading.local):
+    room = np.empty(0, np.uint8)
+
+
+_kept = _Kept()
+
+
+def rooms(like: Tensor, *sizes: int) -> list[np.ndarray]:
+    """Get room for so many numbers each, of the type of a tensor, until a thread asks for the next.
+
+    It lies in a huge page where the system has them: on many small ones, which may lie anywhere, what is read again and
+    again leaves the cache earlier. A thread keeps its room, as new pages
+    have to be cleared first.
+    """
+    n_bytes = sum(sizes) * like.element_size()
+    room = _kept.room
+    if room.size < n_bytes:
+        room = np.empty(max(n_bytes + HUGE_PAGE, HUGE), np.uint8)
+        room = room[-room.ctypes.data % HUGE_PAGE :]
+        if n_bytes <= KEPT:
+            _kept.room = room
+    numbers = room[:n_bytes].view(flat(like.new_empty(0)).dtype)
+    return np.split(numbers, np.cumsum(sizes)[:-1])

@@ -153,13 +153,12 @@ def _forth(plan: CompiledPlan, x: Tensor, weight: Tensor, bias: Tensor | None) -
     """Compute the states of the units that are wanted, (wanted, cells)."""
     loops, edges = compiled.loops(), plan.edges
     (cells, n_inputs), n_units = x.shape, plan.kinds.size
-    out = weight.new_empty(n_units if plan.all_units else len(edges.outputs), cells)
+    out = compiled.empty(weight, n_units if plan.all_units else len(edges.outputs), cells)
     inputs = Inputs.of(x)
     lanes = _lanes(cells, 16 if inputs.by_cell else 32)
     loops.forth(lanes)(
         *inputs,
         n_inputs,
-        np.arange(0 if inputs.by_cell else n_inputs, dtype=np.int32),
         cells,
         *(compiled.flat(part) for part in (edges.all_offsets, edges.all_sources, weight)),
         compiled.flat(weight.new_empty(0) if bias is None else bias),
@@ -167,7 +166,7 @@ def _forth(plan: CompiledPlan, x: Tensor, weight: Tensor, bias: Tensor | None) -
         plan.places(),
         compiled.flat(out),
         compiled.fits_past_cache(out),
-        compiled.flat(weight.new_empty((n_inputs + n_units) * lanes)),
+        *compiled.rooms(weight, (n_inputs + n_units) * lanes),
     )
     return out
 
@@ -178,7 +177,7 @@ def _back(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     needs_x, needs_weight, needs_bias = ctx.needs_input_grad[1:]
     loops, plan, edges = compiled.loops(), ctx.plan, ctx.plan.edges
     (cells, n_inputs), n_units = x.shape, plan.kinds.size
-    of_x = weight.new_empty(n_inputs if needs_x else 0, cells)
+    of_x = compiled.empty(weight, n_inputs if needs_x else 0, cells)
     of_weight = weight.new_empty(len(weight) if needs_weight else 0)
     of_bias = weight.new_empty(n_units if needs_bias else 0)
     lanes = _lanes(cells, 64)
@@ -192,7 +191,7 @@ def _back(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         plan.places(),
         *(compiled.flat(part) for part in (of_x, of_weight, of_bias)),
         compiled.fits_past_cache(of_x),
-        *(compiled.flat(weight.new_empty(n * lanes)) for n in (n_units, loops.AT_ONCE)),
+        *compiled.rooms(weight, n_units * lanes, loops.AT_ONCE * lanes),
     )
     return (
         of_x.T if needs_x else None,

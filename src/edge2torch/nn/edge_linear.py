@@ -119,10 +119,7 @@ class EdgeLinear(nn.Module):
 
         The result is a transposed view: in memory states lie node by node, so that an edge reads contiguous cells.
         """
-        sums = edge_sums(self.edge_weight(), x.T, self.index)
-        if self.bias is not None:
-            sums = sums + self.bias[:, None].to(sums.dtype)
-        return sums.T
+        return edge_sums(self.edge_weight(), x.T, self.index, bias=self.bias).T
 
     def extra_repr(self) -> str:
         """Show sizes."""

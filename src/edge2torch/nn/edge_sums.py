@@ -74,8 +74,8 @@ def _bounds(nodes: Tensor, n_nodes: int) -> Tensor:
     return torch.cat([nodes.new_zeros(1), torch.bincount(nodes, minlength=n_nodes).cumsum(0)])
 
 
-def edge_sums(weight: Tensor, state: Tensor, index: EdgeIndex) -> Tensor:
-    """Sum states over edges: ``out[v] = sum over u -> v of weight[u -> v] * state[u]``.
+def edge_sums(weight: Tensor, state: Tensor, index: EdgeIndex, *, bias: Tensor | None = None) -> Tensor:
+    """Sum states over edges: ``out[v] = bias[v] + sum over u -> v of weight[u -> v] * state[u]``.
 
     Parameters
     ----------
@@ -85,6 +85,8 @@ def edge_sums(weight: Tensor, state: Tensor, index: EdgeIndex) -> Tensor:
         Shape (sources, cells).
     index
         The edges.
+    bias
+        Of each target, shape (targets,).
 
     Returns
     -------
@@ -95,8 +97,14 @@ def edge_sums(weight: Tensor, state: Tensor, index: EdgeIndex) -> Tensor:
         weight, state = weight.to(dtype), state.to(dtype)
     if torch.compiler.is_compiling():
         out: Tensor = _sums_op(weight, node_major(state), index)
-        return out
-    return _sum(weight, state if compiled.suits(index.source, weight, state) else node_major(state), index)
+        return out if bias is None else out + bias[:, None].to(out.dtype)
+    bias = None if bias is None else bias.to(weight.dtype)
+    as_it_lies = compiled.suits(index.source, *_given(bias), weight, state)
+    return _Sums.call(weight, state if as_it_lies else node_major(state), *index, bias)
+
+
+def _given(*tensors: Tensor | None) -> list[Tensor]:
+    return [tensor for tensor in tensors if tensor is not None]
 
 
 def autocast_dtype(tensor: Tensor) -> torch.dtype | None:
@@ -116,7 +124,7 @@ def sums(weight: Tensor, state: Tensor, source: Tensor, offsets: Tensor, *, bias
 
     ``state`` may hold rows that no edge reads.
     """
-    if compiled.suits(source, weight, state):
+    if compiled.suits(source, *_given(bias), weight, state):
         return compiled.pull(weight, None, state, offsets, source, bias=bias)[0]
     if not state.shape[1]:
         return state.new_zeros(offsets.shape[0] - 1, 0)
@@ -155,11 +163,6 @@ def products(rows: Tensor, columns: Tensor, starts: Tensor, positions: Tensor) -
     return found.values().to(rows.dtype)
 
 
-def _run_sums(weight: Tensor, state: Tensor, index: Sequence[Tensor]) -> Tensor:
-    source, offsets, *_ = index
-    return sums(weight, state, source, offsets)
-
-
 def edge_products(state: Tensor, other: Tensor, index: Sequence[Tensor]) -> Tensor:
     """For every edge, sorted by target, the sum over cells of a state at its source times one at its target."""
     source, offsets, target, starts, _, inverse = index
@@ -176,7 +179,7 @@ Run = Callable[[Tensor, Tensor, Sequence[Tensor]], Tensor]
 
 def _of_sums(ctx: Any, grad: Tensor, add: Run, multiply: Run) -> tuple[Tensor | None, Tensor | None]:
     weight, state, *parts = ctx.saved_tensors
-    index = EdgeIndex(*parts)
+    index = EdgeIndex(*parts[:6])
     needs_weight, needs_state, *_ = ctx.needs_input_grad
     return (
         multiply(state, grad, index) if needs_weight else None,
@@ -196,7 +199,8 @@ def _of_products(ctx: Any, grad: Tensor, add: Run) -> tuple[Tensor | None, Tenso
 
 @torch.library.custom_op("edge2torch::edge_sums", mutates_args=())
 def _sums_op(weight: Tensor, state: Tensor, index: Sequence[Tensor]) -> Tensor:
-    return _run_sums(weight, state, index)
+    source, offsets, *_ = index
+    return sums(weight, state, source, offsets)
 
 
 @torch.library.custom_op("edge2torch::edge_products", mutates_args=())
@@ -226,7 +230,7 @@ _products_op.register_autograd(lambda ctx, grad: (*_of_products(ctx, grad, _sums
 
 
 def _sum(weight: Tensor, state: Tensor, index: Sequence[Tensor]) -> Tensor:
-    return _Sums.call(weight, state, *index)
+    return _Sums.call(weight, state, *index, None)
 
 
 def _multiply(state: Tensor, other: Tensor, index: Sequence[Tensor]) -> Tensor:
@@ -234,69 +238,70 @@ def _multiply(state: Tensor, other: Tensor, index: Sequence[Tensor]) -> Tensor:
 
 
 class _Function(torch.autograd.Function):
-    """What the two have in common; both are linear in each of their first two arguments."""
+    """What the two have in common."""
 
     @classmethod
-    def call(cls, *inputs: Tensor) -> Tensor:
+    def call(cls, *inputs: Tensor | None) -> Tensor:
         out: Tensor = cls.apply(*inputs)  # type: ignore[no-untyped-call]
         return out
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG004
+    def setup_context(ctx: Any, inputs: tuple[Tensor | None, ...], output: Tensor) -> None:  # noqa: ARG004
         ctx.save_for_backward(*inputs)
         ctx.save_for_forward(*inputs)
 
     @classmethod
-    def product_rule(cls, ctx: Any, of_first: Tensor | None, of_second: Tensor | None) -> Tensor:
-        first, second, *index = ctx.saved_tensors
-        parts = [] if of_first is None else [cls.call(of_first, second, *index)]
-        parts += [] if of_second is None else [cls.call(first, of_second, *index)]
-        total: Tensor = sum(parts[1:], start=parts[0])
-        return total
-
-    @classmethod
-    def one_by_one(cls, info: Any, dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Tensor, int]:
+    def one_by_one(cls, info: Any, dims: tuple[int | None, ...], *inputs: Tensor | None) -> tuple[Tensor, int]:
         each = (
-            [tensor] * info.batch_size if dim is None else tensor.unbind(dim)
+            [tensor] * info.batch_size if tensor is None or dim is None else tensor.unbind(dim)
             for tensor, dim in zip(inputs, dims, strict=True)
         )
         return torch.stack([cls.call(*one) for one in zip(*each, strict=True)]), 0
 
 
 class _Sums(_Function):
+    """The bias, or ``None``, comes last."""
+
     @staticmethod
-    def forward(*inputs: Tensor) -> Tensor:
-        weight, state, *index = inputs
-        return _run_sums(weight.detach(), state, index)
+    def forward(*inputs: Any) -> Tensor:
+        weight, state, source, offsets, *_, bias = inputs
+        return sums(weight.detach(), state, source, offsets, bias=bias)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        weight, state, *parts = ctx.saved_tensors
+        weight, state, *parts, _ = ctx.saved_tensors
         index = EdgeIndex(*parts)
+        of_bias = grad.sum(dim=1) if ctx.needs_input_grad[-1] else None
         at_once = all(ctx.needs_input_grad[:2]) and index.n_targets <= index.n_sources and not torch.is_grad_enabled()
         if at_once and compiled.suits(index.target, weight, state, grad):
             by_source = weight.detach().index_select(0, index.order)
             of_state, of_weight = compiled.pull(by_source, state, grad, index.starts, index.target)
-            return of_weight.index_select(0, index.inverse), of_state, *(None,) * 6
-        return *_of_sums(ctx, grad, _sum, _multiply), *(None,) * 6
+            return of_weight.index_select(0, index.inverse), of_state, *(None,) * 6, of_bias
+        return *_of_sums(ctx, grad, _sum, _multiply), *(None,) * 6, of_bias
 
     @staticmethod
-    def jvp(ctx: Any, of_weight: Tensor | None, of_state: Tensor | None, *_: None) -> Tensor:
-        return _Sums.product_rule(ctx, of_weight, of_state)
+    def jvp(ctx: Any, of_weight: Tensor | None, of_state: Tensor | None, *of_others: Tensor | None) -> Tensor:
+        weight, state, *index, _ = ctx.saved_tensors
+        *_, of_bias = of_others
+        return _total(
+            None if of_weight is None else _sum(of_weight, state, index),
+            None if of_state is None else _sum(weight, of_state, index),
+            None if of_bias is None else of_bias[:, None].expand(-1, state.shape[1]),
+        )
 
     @staticmethod
-    def vmap(info: Any, dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Tensor, int]:
-        weight, state, *index = inputs
-        if dims[0] is not None or dims[1] is None:
+    def vmap(info: Any, dims: tuple[int | None, ...], *inputs: Any) -> tuple[Tensor, int]:
+        weight, state, *others = inputs
+        if dims[0] is not None or dims[1] is None or dims[-1] is not None:
             return _Sums.one_by_one(info, dims, *inputs)
         beside = state.movedim(dims[1], 1)  # with one set of weights, more states are just more cells
-        out = _Sums.call(weight, beside.flatten(1), *index)
+        out = _Sums.call(weight, beside.flatten(1), *others)
         return out.unflatten(1, beside.shape[1:]), 1
 
 
 class _Products(_Function):
     @staticmethod
-    def forward(*inputs: Tensor) -> Tensor:
+    def forward(*inputs: Any) -> Tensor:
         state, other, *index = inputs
         return edge_products(state, other, index)
 
@@ -306,8 +311,17 @@ class _Products(_Function):
 
     @staticmethod
     def jvp(ctx: Any, of_state: Tensor | None, of_other: Tensor | None, *_: None) -> Tensor:
-        return _Products.product_rule(ctx, of_state, of_other)
+        state, other, *index = ctx.saved_tensors
+        return _total(
+            None if of_state is None else _multiply(of_state, other, index),
+            None if of_other is None else _multiply(state, of_other, index),
+        )
 
     @staticmethod
-    def vmap(info: Any, dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Tensor, int]:
+    def vmap(info: Any, dims: tuple[int | None, ...], *inputs: Any) -> tuple[Tensor, int]:
         return _Products.one_by_one(info, dims, *inputs)
+
+
+def _total(*parts: Tensor | None) -> Tensor:
+    first, *others = _given(*parts)
+    return sum(others, start=first)

@@ -404,9 +404,14 @@ def _transpose_some(state, n_nodes, first, last, cell, lanes, out):
 
 @numba.njit(inline="always")
 def _pack(state, by_cell, n_nodes, used, cells, cell, lanes, packed):
-    """Copy a state in the cells of one pass to (nodes, lanes): all nodes if it lies cell by cell, else those used."""
+    """Copy a state in the cells of one pass to (nodes, lanes): all nodes, unless some are named as used."""
     if by_cell:
         _transpose_some(state, n_nodes, 0, n_nodes, cell, lanes, packed)
+    elif not used.size:
+        for node in range(n_nodes):
+            for lane in range(0, lanes, SIDE):
+                _fetch(state, (node + SIDE) * cells + cell + lane)
+            _store(packed, node * lanes, _load(state, node * cells + cell, lanes))
     else:
         for place in range(used.size):
             ahead = used[min(place + SIDE, used.size - 1)]
@@ -507,7 +512,7 @@ def pull(lanes: int) -> Any:
     other
         State of the columns, (columns, cells), or (cells, columns) if ``other_by_cell``.
     used
-        What :func:`number_again` found, which made ``columns``; empty if ``other_by_cell``, where all are packed.
+        What :func:`number_again` found, which made ``columns``; empty to pack all columns, as if ``other_by_cell``.
     sums, products
         Sums of each row, (rows, cells), and products of each edge, (edges,); either is empty if it is not wanted.
     past_cache
@@ -546,8 +551,6 @@ def forth(lanes: int) -> Any:
         States of the inputs, (inputs, cells), or (cells, inputs) if ``by_cell``; or what is stored, cell by cell.
     begins, nodes
         Where the stored ones of each cell begin, (cells + 1,), and which input each is of; empty if all are there.
-    used
-        All inputs; empty if ``by_cell``.
     starts, columns, weight
         Where the edges into each unit begin; node, inputs first, that each edge comes from; its weight.
     bias
@@ -564,7 +567,7 @@ def forth(lanes: int) -> Any:
 
     @_compiled
     def loop(
-        inputs, by_cell, begins, nodes, n_inputs, used, cells,
+        inputs, by_cell, begins, nodes, n_inputs, cells,
         starts, columns, weight, bias, kinds, places, out, past_cache, packed,
     ):  # fmt: skip
         nothing = _all_like(0, _load(packed, 0, lanes))
@@ -573,7 +576,7 @@ def forth(lanes: int) -> Any:
             if begins.size:
                 _spread(inputs, begins, nodes, n_inputs, cell, lanes, packed)
             else:
-                _pack(inputs, by_cell, n_inputs, used, cells, cell, lanes, packed)
+                _pack(inputs, by_cell, n_inputs, nodes, cells, cell, lanes, packed)
             for row in range(starts.size - 1):
                 first = _all_like(bias[row], nothing) if bias.size else nothing
                 state = _sum_up(first, packed, lanes, columns, weight, _get(starts, row), _get(starts, row + 1))
