@@ -270,6 +270,8 @@ def main() -> None:
     options = parse(methods)
     if not options.cases and options.device == "cpu" and not options.pictures:
         options.pictures = ROOT / "docs" / "images"
+    if options.pictures:
+        options.pictures.mkdir(parents=True, exist_ok=True)
     chosen = options.cases or (list(methods) if options.device == "cpu" else ["gpu"])
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(options, Path(folder))
