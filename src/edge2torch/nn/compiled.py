@@ -186,8 +186,13 @@ def empty(like: Tensor, rows: int, cells: int) -> Tensor:
     if n_bytes < HUGE:
         return like.new_empty(rows, cells)
     room = np.empty(n_bytes + LINE, np.uint8)
-    numbers = room[-room.ctypes.data % LINE :][:n_bytes].view(flat(like.new_empty(0)).dtype)
+    numbers = room[-room.ctypes.data % LINE :][:n_bytes].view(_dtype(like))
     return torch.from_numpy(numbers.reshape(rows, cells))  # no view: activations may work in place
+
+
+def _dtype(tensor: Tensor) -> np.dtype:
+    found: np.dtype = flat(tensor.new_empty(0)).dtype
+    return found
 
 
 class _Kept(threading.local):
@@ -201,8 +206,7 @@ def rooms(like: Tensor, *sizes: int) -> list[np.ndarray]:
     """Get room for so many numbers each, of the type of a tensor, until a thread asks for the next.
 
     It lies in a huge page where the system has them: on many small ones, which may lie anywhere, what is read again and
-    again leaves the cache earlier. A thread keeps its room, as new pages
-    have to be cleared first.
+    again leaves the cache earlier. A thread keeps its room, as new pages have to be cleared first.
     """
     n_bytes = sum(sizes) * like.element_size()
     room = _kept.room
@@ -211,5 +215,5 @@ def rooms(like: Tensor, *sizes: int) -> list[np.ndarray]:
         room = room[-room.ctypes.data % HUGE_PAGE :]
         if n_bytes <= KEPT:
             _kept.room = room
-    numbers = room[:n_bytes].view(flat(like.new_empty(0)).dtype)
+    numbers = room[:n_bytes].view(_dtype(like))
     return np.split(numbers, np.cumsum(sizes)[:-1])
